@@ -1,0 +1,57 @@
+/** The one door between the daemon and Apple: what a request is, how it can end, and what sends it. */
+
+/** One HTTP/2 request to Apple. */
+export interface ApnsRequest {
+  method: 'POST' | 'GET' | 'DELETE';
+  /** For a notification `/3/device/<hex token>`. */
+  path: string;
+  /** Names in lower case, in the order they are sent; neither pseudo headers nor `authorization` nor `content-length`. */
+  headers: readonly (readonly [name: string, value: string])[];
+  body: Buffer;
+}
+
+/**
+ * How a request ended. `unsent`: certainly not processed by Apple, safe to repeat anywhere.
+ * `unknown`: it left, or may have left, and no answer came: Apple may have processed it.
+ */
+export type Outcome = Response | { kind: 'unknown' | 'unsent'; cause: Error };
+
+export interface Response {
+  kind: 'response';
+  status: number;
+  /** Response headers, names in lower case, without `:status`. */
+  headers: Readonly<Record<string, string>>;
+  /** Empty for an accepted notification. */
+  body: string;
+}
+
+export interface SendOptions {
+  /** When the request must have settled, in UNIX milliseconds. */
+  deadline: number;
+  /** Cancels the request: it settles as `unsent` or `unknown`, whichever is true. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Persistent connections to one gateway with one set of credentials. */
+export interface Sender {
+  /** Settles exactly once, by the deadline at the latest, and never rejects. */
+  send(request: ApnsRequest, options: SendOptions): Promise<Outcome>;
+  /** Resolves once the gateway has taken the connection (its SETTINGS came); rejects with the reason where it has not by then. */
+  ready(options: SendOptions): Promise<void>;
+  /** Refuses new requests, lets those under way finish, leaves no handle open. */
+  close(): Promise<void>;
+}
+
+export interface SenderOptions {
+  /** `https://host:port` of the gateway. */
+  gateway: string;
+  /** Client certificate and key, PEM; absent with token credentials. */
+  cert?: string;
+  key?: string;
+  /** Certificate authorities, PEM, in place of Node's own list. */
+  ca?: readonly string[];
+  /** The `authorization` header's value, asked for each request; absent with a client certificate. */
+  authorization?: () => string;
+  /** Told what an operator would want to know: a line's event and its fields. */
+  log?: (event: string, fields?: Record<string, unknown>) => void;
+}

@@ -1,0 +1,58 @@
+/** The shapes of the daemon's own methods (`apnsd.…`), as both ends write and read them. */
+
+/** What `apnsd.send` takes as its second parameter, as JSON text. */
+export interface SendRequest {
+  /** The time that the caller has left, in milliseconds. */
+  timeoutMs: number;
+  notifications: SendNotification[];
+}
+
+export interface SendNotification {
+  payload: Record<string, unknown>;
+  pushType?: string;
+  topic?: string;
+  priority?: number;
+  /** UNIX seconds, or 0 for "try once, don't store". */
+  expiration?: number;
+  collapseId?: string;
+  /** Device token (hex) and apns-id (lower-case UUID) of each receiver. */
+  to: [token: string, id: string][];
+}
+
+/** One member of the flat array that `apnsd.send` answers as JSON text, in the order of the `to`s. */
+export type SendAnswer =
+  | { status: 'accepted'; id: string; uniqueId?: string }
+  | {
+      status: 'rejected';
+      id: string;
+      reason: string;
+      httpStatus: number;
+      /** UNIX milliseconds since when the token is dead; with 410 only. */
+      unregisteredAt?: number;
+    }
+  | { status: 'failed'; id: string; code: string; message: string };
+
+/** The one parameter of `apnsd.provision`: an entry of `initial`. */
+export interface ProvisionRequest {
+  appId: string;
+  environment: string;
+  cert?: string;
+  key?: string;
+  keyId?: string;
+  teamId?: string;
+  topic?: string;
+}
+
+export interface ProvisionResult {
+  topic: string;
+  environment: string;
+  /** When the certificate ends; absent with a .p8 key. */
+  expiresAt?: Date;
+  warnings: string[];
+}
+
+export interface FeedbackResult {
+  /** Token and the time since when it is dead, in UNIX milliseconds (a double: XML-RPC's int has 32 bits). */
+  entries: { token: string; unregisteredAt: number }[];
+  cursor: string;
+}
