@@ -94,6 +94,19 @@ export class DeadlineError extends ApnsdError {
   readonly retriable = false;
 }
 
+/** Apps of `initial` that could not be provisioned; `failures` has the error of each. */
+export class ProvisionError extends ApnsdError {
+  readonly code = 'PROVISION';
+  readonly retriable = false;
+  readonly failures: ReadonlyMap<string, ApnsdError>;
+
+  constructor(failures: ReadonlyMap<string, ApnsdError>) {
+    const each = [...failures].map(([appId, error]) => `${appId}: ${error.message}`);
+    super(`not provisioned: ${each.join('; ')}`);
+    this.failures = failures;
+  }
+}
+
 /** The client was closed. */
 export class ClosedError extends ApnsdError {
   readonly code = 'CLOSED';

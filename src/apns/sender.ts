@@ -48,7 +48,7 @@ export interface SenderOptions {
   /** Client certificate and key, PEM; absent with token credentials. */
   cert?: string;
   key?: string;
-  /** Certificate authorities, PEM, in place of Node's own list. */
+  /** Certificate authorities, PEM, beside those that Node brings. */
   ca?: readonly string[];
   /** The `authorization` header's value, asked for each request; absent with a client certificate. */
   authorization?: () => string;

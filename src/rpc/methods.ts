@@ -46,8 +46,8 @@ export interface ProvisionRequest {
 export interface ProvisionResult {
   topic: string;
   environment: string;
-  /** When the certificate ends; absent with a .p8 key. */
-  expiresAt?: Date;
+  /** When the certificate ends, in UNIX milliseconds; absent with a .p8 key. */
+  expiresAt?: number;
   warnings: string[];
 }
 

@@ -1,0 +1,32 @@
+/** Turns a checked notification into Apple's request. Source: Apple, "Sending notification requests to APNs". */
+import type { CheckedNotification } from '../notification/check.js';
+import { rulesOf } from '../notification/push-type.js';
+import type { ApnsRequest } from './sender.js';
+
+/** A notification in the form that its receivers share. */
+export interface Template {
+  headers: ApnsRequest['headers'];
+  body: Buffer;
+}
+
+/** @param topic the app's, where the author named none */
+export function template(notification: CheckedNotification, topic: string): Template {
+  const { pushType, priority, expiration } = notification;
+  const headers: [string, string][] = [
+    ['apns-topic', notification.topic ?? topic + rulesOf(pushType).topicSuffix],
+    ['apns-push-type', pushType],
+  ];
+  if (priority !== undefined) headers.push(['apns-priority', String(priority)]);
+  if (expiration !== undefined) headers.push(['apns-expiration', String(expiration)]);
+  return { headers, body: Buffer.from(notification.body) };
+}
+
+/** @param token and id checked ones */
+export function requestTo(token: string, id: string, { headers, body }: Template): ApnsRequest {
+  return {
+    method: 'POST',
+    path: `/3/device/${token}`,
+    headers: [...headers, ['apns-id', id]],
+    body,
+  };
+}

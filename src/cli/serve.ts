@@ -1,0 +1,111 @@
+/** `apnsd serve`: the daemon as a process. */
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { createDaemon, type DaemonOptions } from '../daemon/daemon.js';
+import { jsonLog } from '../daemon/log.js';
+import { version } from '../daemon/version.js';
+import { ConfigError } from '../errors.js';
+
+export const serveHelp = `Usage: apnsd serve [options]
+
+Takes XML-RPC calls and pushes to Apple, until SIGTERM or SIGINT; then it finishes
+what it has accepted. A second signal ends it at once.
+
+  --listen HOST:PORT   a loopback address; port 0 takes a free one (127.0.0.1:7077)
+  --config FILE        JSON, { "initial": [...] }: apps to provision at start
+  --gateway ENV=URL    another gateway than Apple's for sandbox or production, as in
+                       sandbox=https://127.0.0.1:2197; may be given for each
+  --ca FILE            certificate authorities to trust beside the usual ones, PEM
+  --drain-timeout S    seconds to finish what was accepted, at the end (10)
+  --version            print the version
+  --help               show this
+`;
+
+/** @returns the exit code: 0 after a clean end, 1 after a failure, 2 for wrong usage */
+export async function serve(argv: string[]): Promise<number> {
+  try {
+    const { values } = parseArgs({
+      args: argv,
+      options: {
+        listen: { type: 'string' },
+        config: { type: 'string' },
+        gateway: { type: 'string', multiple: true },
+        ca: { type: 'string' },
+        'drain-timeout': { type: 'string' },
+        version: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    });
+    if (values.help || values.version) {
+      process.stdout.write(values.help ? serveHelp : `${version}\n`);
+      return 0;
+    }
+    const options: DaemonOptions = {
+      gateways: Object.fromEntries((values.gateway ?? []).map(parseGateway)),
+      log: jsonLog((line) => process.stderr.write(line)),
+    };
+    if (values.listen !== undefined) options.listen = values.listen;
+    if (values['drain-timeout'] !== undefined) {
+      options.drainTimeoutMs = parseSeconds('--drain-timeout', values['drain-timeout']);
+    }
+    if (values.ca !== undefined) options.ca = await read('--ca', values.ca);
+    if (values.config !== undefined) options.initial = await readConfig(values.config);
+    await run(options);
+    return 0;
+  } catch (error) {
+    const { message, code = '' } = error as NodeJS.ErrnoException;
+    process.stderr.write(`apnsd serve: ${message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
+    return error instanceof ConfigError || code.startsWith('ERR_PARSE_ARGS') ? 2 : 1;
+  }
+}
+
+async function run(options: DaemonOptions): Promise<void> {
+  // Whoever read the log is gone: no reason to stop pushing.
+  process.stderr.on('error', () => undefined);
+  const daemon = await createDaemon(options);
+  process.stdout.write(`apnsd listening on ${daemon.url}\n`);
+  let stopping = false;
+  await new Promise<void>((resolve) => {
+    const stop = () => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      resolve();
+    };
+    process.on('SIGTERM', stop).on('SIGINT', stop);
+  });
+  await daemon.close();
+}
+
+function parseGateway(text: string): [string, string] {
+  const at = text.indexOf('=');
+  if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+  throw new ConfigError(`--gateway is ${JSON.stringify(text)}, expected ENV=URL`);
+}
+
+function parseSeconds(flag: string, text: string): number {
+  const seconds = Number(text);
+  if (text.trim() !== '' && seconds >= 0 && seconds <= 86_400) return seconds * 1000;
+  throw new ConfigError(`${flag} is ${JSON.stringify(text)}, expected seconds from 0 to 86400`);
+}
+
+async function read(flag: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(`${flag} ${path} can't be read: ${code ?? message}`, { cause: error });
+  }
+}
+
+async function readConfig(path: string): Promise<unknown[]> {
+  const text = await read('--config', path);
+  let initial: unknown;
+  try {
+    ({ initial } = Object(JSON.parse(text)));
+  } catch {
+    // The parser's own message may quote a key that stands in the file.
+    throw new Error(`--config ${path} is not JSON, expected { "initial": [...] }`);
+  }
+  if (Array.isArray(initial)) return initial;
+  throw new Error(`--config ${path} has no list, expected { "initial": [...] }`);
+}

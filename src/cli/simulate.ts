@@ -1,0 +1,80 @@
+/** `apnsd simulate`: the APNs simulator as a process. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ConfigError } from '../errors.js';
+import { openCredentialsFolder } from '../testing/credentials-folder.js';
+import { createSimulator } from '../testing/simulator.js';
+
+export const simulateHelp = `Usage: apnsd simulate [options]
+
+Plays Apple's push gateway (sandbox), until SIGTERM or SIGINT.
+
+  --listen HOST:PORT   where to listen; port 0 takes a free one (127.0.0.1:2197)
+  --credentials DIR    certificates, keys and config.json for apnsd serve; made there
+                       if there are none (a temporary folder, removed at the end)
+  --record FILE        append a JSON line for each request
+  --help               show this
+`;
+
+/** @returns the exit code: 0 after a clean end, 1 after a failure, 2 for wrong usage */
+export async function simulate(argv: string[]): Promise<number> {
+  const signal = awaitSignal();
+  let temporary: string | undefined;
+  try {
+    const options = {
+      listen: { type: 'string', default: '127.0.0.1:2197' },
+      credentials: { type: 'string' },
+      record: { type: 'string' },
+      help: { type: 'boolean' },
+    } as const;
+    const { values } = parseArgs({ args: argv, options });
+    if (values.help) {
+      process.stdout.write(simulateHelp);
+      return 0;
+    }
+    if (values.credentials === undefined) temporary = await mkdtemp(join(tmpdir(), 'apnsd-'));
+    const folder = await openCredentialsFolder(values.credentials ?? temporary ?? '');
+    await using simulator = await createSimulator({
+      listen: values.listen,
+      credentials: folder.credentials,
+      remember: false,
+      ...(values.record !== undefined && { record: values.record }),
+    });
+    console.log(`apnsd simulator listening on ${simulator.url}`);
+    const serve = [
+      '--config',
+      folder.config,
+      '--gateway',
+      `sandbox=${simulator.url}`,
+      '--ca',
+      folder.ca,
+    ];
+    console.log(`apnsd serve ${serve.map(quote).join(' ')}`);
+    await signal.arrived;
+    return 0;
+  } catch (error) {
+    const { message, code = '' } = error as NodeJS.ErrnoException;
+    console.error(`apnsd simulate: ${message}`);
+    return error instanceof ConfigError || code.startsWith('ERR_PARSE_ARGS') ? 2 : 1;
+  } finally {
+    signal.release();
+    if (temporary !== undefined) await rm(temporary, { recursive: true });
+  }
+}
+
+function awaitSignal(): { arrived: Promise<void>; release: () => void } {
+  let arrive = () => {};
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  process.once('SIGTERM', arrive).once('SIGINT', arrive);
+  const release = () => process.off('SIGTERM', arrive).off('SIGINT', arrive);
+  return { arrived, release };
+}
+
+/** For a shell, where it has to be. */
+function quote(word: string): string {
+  return /^[\w./:=@[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

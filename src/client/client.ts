@@ -1,0 +1,174 @@
+/** The client: what an app calls. */
+import { randomUUID } from 'node:crypto';
+import createDebug from 'debug';
+import { type ApnsdError, ConfigError, InvalidArgumentError, ProvisionError } from '../errors.js';
+import { checkId, checkNotification, checkToken, maskToken } from '../notification/check.js';
+import type { Notification } from '../notification/notification.js';
+import { Calls } from './calls.js';
+import { type DeadToken, FeedbackLists } from './feedback.js';
+import { Healing } from './healing.js';
+import type { Options } from './options.js';
+import { encodeSend, type Receipt, readAnswer } from './send.js';
+import { type Settings, settingsFrom } from './settings.js';
+import { shortForm } from './short-form.js';
+
+const debug = createDebug('apnsd:client');
+
+export interface CallOptions {
+  /** @default `defaultAppId`, else the only entry of `initial` */
+  appId?: string;
+  /** Ends the call with the signal's reason; a notification that has left may still be sent. */
+  signal?: AbortSignal;
+  /** The whole call with all its repeats, in milliseconds. @default the client's `deadlineMs` */
+  deadlineMs?: number;
+}
+
+/**
+ * Makes a client. Does no I/O.
+ * @throws ConfigError that names each wrong option
+ */
+export function createClient(options: Options = {}): Client {
+  return new Client(options);
+}
+
+export class Client {
+  #settings: Settings;
+  readonly #healing: Healing;
+  readonly #calls: Calls;
+  readonly #feedback = new FeedbackLists();
+  #closing: Promise<void> | undefined;
+
+  /** @throws ConfigError that names each wrong option */
+  constructor(options: Options = {}) {
+    this.#settings = settingsFrom(options);
+    this.#healing = new Healing(this.#settings);
+    this.#calls = new Calls(this.#healing, () => this.#settings);
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /**
+   * Takes new options in place of the old ones; what is under way is not disturbed.
+   * @throws ConfigError that names each wrong option; then the old ones stay
+   */
+  configure(options: Options): this {
+    this.#settings = settingsFrom(options);
+    this.#healing.configure(this.#settings);
+    return this;
+  }
+
+  /**
+   * Sends a notification and resolves with Apple's answer: accepted (by APNs, which is not "delivered") or rejected.
+   * @param token device token, hex
+   * @throws InvalidArgumentError for bad input, CredentialsError where Apple refuses the app, DeadlineError where no
+   * answer came in time, the signal's reason on abort
+   */
+  notify(
+    token: string,
+    message: string,
+    badge?: number | null,
+    sound?: string | null,
+    options?: CallOptions,
+  ): Promise<Receipt>;
+  notify(token: string, notification: Notification, options?: CallOptions): Promise<Receipt>;
+  async notify(
+    token: string,
+    content: string | Notification,
+    ...rest: [...unknown[]]
+  ): Promise<Receipt> {
+    const [notification, options] =
+      typeof content === 'string'
+        ? [shortForm(content, rest[0], rest[1]), rest[2]]
+        : [content, rest[0]];
+    const { appId, limits } = this.#limits(options as CallOptions | undefined);
+    if (typeof notification !== 'object' || notification === null) {
+      throw new InvalidArgumentError('notification is neither a message nor an object');
+    }
+    const checkedToken = checkToken(token);
+    // Made before the first attempt: every repeat carries it.
+    const id = checkId(notification.id ?? randomUUID());
+    const request = encodeSend(checkNotification(notification), checkedToken, id);
+    const receipt = await this.#calls.run(
+      appId,
+      async ({ transport, number, ...attempt }) => {
+        const params = [appId, request(attempt.timeoutMs)];
+        const answer = await transport.call('apnsd.send', params, attempt);
+        return readAnswer(answer, checkedToken, id, number);
+      },
+      limits,
+    );
+    debug('%s: %s %s %s', appId, maskToken(checkedToken), id, receipt.status);
+    return receipt;
+  }
+
+  /**
+   * The tokens that Apple called dead since the previous call, which this one acknowledges: each comes at least once.
+   * They live in the daemon's memory; receipts have them too.
+   */
+  async feedback(appId?: string, options: CallOptions = {}): Promise<DeadToken[]> {
+    const { appId: app, limits } = this.#limits(
+      appId === undefined ? options : { ...options, appId },
+    );
+    return this.#calls.run(app, (attempt) => this.#feedback.read(app, attempt), limits);
+  }
+
+  /**
+   * Provisions all of `initial` now.
+   * @throws ProvisionError that has each app that failed
+   */
+  async provision(options: Omit<CallOptions, 'appId'> = {}): Promise<void> {
+    const failures = new Map<string, ApnsdError>();
+    const appIds = [...this.#settings.initial.keys()];
+    await Promise.all(
+      appIds.map(async (appId) => {
+        const { limits } = this.#limits({ ...options, appId });
+        this.#healing.forget(appId);
+        try {
+          await this.#calls.run(appId, async () => undefined, limits);
+        } catch (error) {
+          if (limits.signal?.aborted) throw error;
+          failures.set(appId, error as ApnsdError);
+        }
+      }),
+    );
+    if (failures.size > 0) throw new ProvisionError(failures);
+  }
+
+  /** Lets what is at the daemon finish, rejects what waits with ClosedError, leaves no handle open. */
+  close(): Promise<void> {
+    this.#closing ??= this.#calls.close().then(() => this.#healing.close());
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #limits(options: CallOptions = {}) {
+    const { appId = this.#settings.defaultAppId, signal, ...rest } = options;
+    const { deadlineMs = this.#settings.deadlineMs, ...unknown } = rest;
+    const [name] = Object.keys(unknown);
+    if (name !== undefined) {
+      throw new InvalidArgumentError(
+        `${name} is no option of a call, expected appId, signal or deadlineMs`,
+      );
+    }
+    if (appId === undefined) {
+      throw new ConfigError(
+        `${this.#settings.initial.size} apps are configured and none is the default, expected appId or defaultAppId`,
+      );
+    }
+    if (typeof appId !== 'string') {
+      throw new InvalidArgumentError(`appId is ${typeof appId}, expected a string`);
+    }
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new InvalidArgumentError(`signal is ${typeof signal}, expected an AbortSignal`);
+    }
+    if (!(deadlineMs >= 1 && deadlineMs <= 0x7fffffff)) {
+      throw new InvalidArgumentError(`deadlineMs is ${deadlineMs}, expected milliseconds from 1`);
+    }
+    return { appId, limits: { deadlineMs, signal } };
+  }
+}

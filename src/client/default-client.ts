@@ -1,0 +1,50 @@
+/** The client behind the module's own functions: one for a process, configured once at start-up. */
+import { ConfigError } from '../errors.js';
+import type { Notification } from '../notification/notification.js';
+import { type CallOptions, type Client, createClient } from './client.js';
+import type { DeadToken } from './feedback.js';
+import type { Options } from './options.js';
+import type { Receipt } from './send.js';
+
+let client: Client | undefined;
+
+/**
+ * Configures the process's client, and gives it. Does no I/O. Called again, the same client takes the new options.
+ * @throws ConfigError that names each wrong option
+ */
+export function configure(options: Options): Client {
+  client = client && !client.closed ? client.configure(options) : createClient(options);
+  return client;
+}
+
+/** See {@link Client.notify}. @throws ConfigError before `configure` */
+export function notify(
+  token: string,
+  message: string,
+  badge?: number | null,
+  sound?: string | null,
+  options?: CallOptions,
+): Promise<Receipt>;
+export function notify(
+  token: string,
+  notification: Notification,
+  options?: CallOptions,
+): Promise<Receipt>;
+export async function notify(
+  token: string,
+  content: string | Notification,
+  ...rest: unknown[]
+): Promise<Receipt> {
+  // Checked by the method: an implementation can't be told which overload it was called by.
+  return configured().notify(...([token, content, ...rest] as Parameters<Client['notify']>));
+}
+
+/** See {@link Client.feedback}. @throws ConfigError before `configure` */
+export async function feedback(appId?: string, options?: CallOptions): Promise<DeadToken[]> {
+  return configured().feedback(appId, options);
+}
+
+function configured(): Client {
+  if (client) return client;
+  throw new ConfigError('the client is not configured, expected configure() at start-up');
+}

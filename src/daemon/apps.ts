@@ -1,0 +1,196 @@
+/** The apps that the daemon pushes for: their credentials, their connections to Apple, their dead tokens. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Credentials, type CredentialsSource, readCredentials } from '../apns/credentials.js';
+import type { Gateways } from '../apns/gateway.js';
+import { deliver } from '../apns/policy.js';
+import type { ProviderTokens } from '../apns/provider-token.js';
+import { requestTo, type Template, template } from '../apns/request.js';
+import type { Sender, SenderOptions, SendOptions } from '../apns/sender.js';
+import type { Verdict } from '../apns/verdict.js';
+import { NotConfiguredError, UnknownAppIdError } from '../errors.js';
+import { type CheckedNotification, maskToken } from '../notification/check.js';
+import { excerpt } from '../rpc/excerpt.js';
+import { Feedback } from './feedback.js';
+import type { Log } from './log.js';
+
+export interface AppsOptions {
+  gateways: Gateways;
+  /** Certificate authorities, PEM, beside Node's own. */
+  ca: readonly string[];
+  tokens: ProviderTokens;
+  createSender: (options: SenderOptions) => Sender;
+  log: Log;
+}
+
+export interface ProvisionOptions extends CredentialsSource {
+  appId: string;
+  /** How long `notify` waits for Apple, in milliseconds. */
+  timeoutMs?: number;
+}
+
+/** pyapns's default. */
+const defaultTimeoutMs = 15_000;
+/** How long a dialled gateway may take, and how long we wait before we dial again for changed credentials. */
+const swapTimeoutMs = 30_000;
+const swapRetryMs = 5_000;
+
+export class Apps {
+  readonly #apps = new Map<string, App>();
+  readonly #options: AppsOptions;
+  readonly #closing = new AbortController();
+
+  constructor(options: AppsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Checks the credentials and takes them.
+   * @throws CredentialsError with every reason
+   */
+  async provision(options: ProvisionOptions): Promise<Credentials> {
+    const credentials = await readCredentials(options);
+    this.take(options, credentials);
+    return credentials;
+  }
+
+  /** Takes credentials that were checked; dials in the background. The same again changes nothing. */
+  take({ appId, timeoutMs = defaultTimeoutMs }: ProvisionOptions, credentials: Credentials): void {
+    let app = this.#apps.get(appId);
+    if (!app) {
+      app = new App(appId, credentials, this.#options, this.#closing.signal);
+      this.#apps.set(appId, app);
+    } else app.change(credentials);
+    app.timeoutMs = timeoutMs;
+  }
+
+  /** @throws UnknownAppIdError, or NotConfiguredError where there is no app at all */
+  get(appId: string): App {
+    const app = this.#apps.get(appId);
+    if (app) return app;
+    const shown = excerpt(appId);
+    if (this.#apps.size > 0) throw new UnknownAppIdError(`app ${shown} is not provisioned`);
+    throw new NotConfiguredError(`app ${shown} is not provisioned, nor is any other`);
+  }
+
+  list(): App[] {
+    return [...this.#apps.values()];
+  }
+
+  /** Lets what is under way finish. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.list().map((app) => app.close()));
+  }
+}
+
+export class App {
+  readonly id: string;
+  readonly feedback = new Feedback();
+  readonly counts = { accepted: 0, rejected: 0, failed: 0 };
+  timeoutMs = defaultTimeoutMs;
+  readonly #options: AppsOptions;
+  readonly #closing: AbortSignal;
+  #serving: Serving;
+  /** Changed credentials whose connection Apple has not taken yet. */
+  #next: Serving | undefined;
+
+  constructor(id: string, credentials: Credentials, options: AppsOptions, closing: AbortSignal) {
+    this.id = id;
+    this.#options = options;
+    this.#closing = closing;
+    this.#serving = this.#dial(credentials);
+    this.#log('provisioned', { topic: credentials.topic, warnings: credentials.warnings });
+    const deadline = Date.now() + swapTimeoutMs;
+    this.#serving.sender.ready({ deadline, signal: closing }).catch((error) => {
+      if (!closing.aborted) this.#log('unreachable', { reason: error.message });
+    });
+  }
+
+  get credentials(): Credentials {
+    return this.#serving.credentials;
+  }
+
+  get changing(): boolean {
+    return this.#next !== undefined;
+  }
+
+  /** The old credentials serve until Apple has taken a connection with the new ones. */
+  change(credentials: Credentials): void {
+    const wanted = (this.#next ?? this.#serving).credentials.fingerprint;
+    if (credentials.fingerprint === wanted) return;
+    this.#log('changing', { topic: credentials.topic, warnings: credentials.warnings });
+    const superseded = this.#next;
+    this.#next = undefined;
+    void superseded?.sender.close();
+    if (credentials.fingerprint === this.credentials.fingerprint) return;
+    const next = this.#dial(credentials);
+    this.#next = next;
+    void this.#swapTo(next);
+  }
+
+  template(notification: CheckedNotification): Template {
+    return template(notification, this.credentials.topic);
+  }
+
+  /** @param token and id checked ones */
+  async send(token: string, id: string, shared: Template, options: SendOptions): Promise<Verdict> {
+    const request = requestTo(token, id, shared);
+    const verdict = await deliver(() => this.#serving.sender, request, options);
+    this.counts[verdict.kind] += 1;
+    if (verdict.kind === 'rejected') {
+      const { reason, httpStatus, unregisteredAt } = verdict;
+      if (httpStatus === 410) this.feedback.add(token, unregisteredAt ?? Date.now());
+      this.#log('rejected', { token: maskToken(token), id, reason });
+    } else if (verdict.kind === 'failed') {
+      this.#log('failed', { token: maskToken(token), id, reason: verdict.error.message });
+    }
+    return verdict;
+  }
+
+  async close(): Promise<void> {
+    const next = this.#next;
+    this.#next = undefined;
+    await Promise.all([this.#serving.sender.close(), next?.sender.close()]);
+  }
+
+  #dial(credentials: Credentials): Serving {
+    const { gateways, ca, tokens, createSender } = this.#options;
+    const sender = createSender({
+      gateway: gateways[credentials.environment],
+      ca,
+      log: (event, fields) => this.#log(event, fields),
+      ...(credentials.kind === 'certificate'
+        ? { cert: credentials.cert, key: credentials.key }
+        : { authorization: tokens.for(credentials) }),
+    });
+    return { credentials, sender };
+  }
+
+  async #swapTo(next: Serving): Promise<void> {
+    while (this.#next === next) {
+      try {
+        await next.sender.ready({ deadline: Date.now() + swapTimeoutMs, signal: this.#closing });
+      } catch (error) {
+        if (this.#next !== next) return;
+        this.#log('change waits', { reason: (error as Error).message });
+        await delay(swapRetryMs, undefined, { signal: this.#closing }).catch(() => undefined);
+        continue;
+      }
+      if (this.#next !== next) return;
+      const old = this.#serving;
+      this.#serving = next;
+      this.#next = undefined;
+      this.#log('changed', { topic: next.credentials.topic });
+      await old.sender.close();
+    }
+  }
+
+  #log(event: string, fields?: Record<string, unknown>): void {
+    this.#options.log(event, { app: this.id, ...fields });
+  }
+}
+
+interface Serving {
+  credentials: Credentials;
+  sender: Sender;
+}

@@ -1,0 +1,84 @@
+/** The daemon: XML-RPC in, persistent connections to Apple out. */
+import { setMaxListeners } from 'node:events';
+import { type Credentials, readCredentials } from '../apns/credentials.js';
+import { ProviderTokens } from '../apns/provider-token.js';
+import { createSession } from '../apns/session.js';
+import { ApnsdError, ProvisionError } from '../errors.js';
+import { Apps, type ProvisionOptions } from './apps.js';
+import { Front } from './front.js';
+import { callMethod, readEntry } from './methods.js';
+import { type DaemonOptions, settingsFrom } from './settings.js';
+import { version } from './version.js';
+
+export type { DaemonOptions } from './settings.js';
+
+export interface Daemon {
+  /** What clients take as `host`, for example `http://127.0.0.1:7077`. */
+  readonly url: string;
+  /** Refuses new calls, finishes what was accepted, leaves no handle open. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Starts a daemon and resolves once it listens.
+ * @throws ConfigError for a wrong option, CredentialsError for a `ca` that is none, ProvisionError that has each entry of
+ * `initial` that can't be used, and the system's error where it can't listen
+ */
+export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon> {
+  const { host, port, gateways, ca, initial, drainTimeoutMs, maxBodyBytes, log } =
+    settingsFrom(options);
+  const tokens = new ProviderTokens();
+  const apps = new Apps({ gateways, ca, tokens, createSender: createSession, log });
+  const stopping = new AbortController();
+  // Each call under way listens to it.
+  setMaxListeners(0, stopping.signal);
+  const context = { apps, version, startedAt: Date.now(), signal: stopping.signal };
+  const front = new Front({
+    host,
+    port,
+    maxBodyBytes,
+    call: (method, params) => callMethod(method, params, context),
+    signal: stopping.signal,
+    log,
+  });
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= stop();
+    return closed;
+  };
+
+  async function stop(): Promise<void> {
+    log('stopping');
+    const drained = front.drain();
+    const timer = setTimeout(() => stopping.abort(), drainTimeoutMs);
+    await drained;
+    clearTimeout(timer);
+    await apps.close();
+    front.close();
+    log('stopped');
+  }
+
+  // Checked before anything is dialled or logged: a start that fails says one thing.
+  const checked = await checkInitial(initial);
+  const url = await front.listen();
+  log('listening', { url, version });
+  for (const { entry, credentials } of checked) apps.take(entry, credentials);
+  return { url, close, [Symbol.asyncDispose]: close };
+}
+
+async function checkInitial(initial: readonly unknown[]) {
+  const checked: { entry: ProvisionOptions; credentials: Credentials }[] = [];
+  const failures = new Map<string, ApnsdError>();
+  for (const [position, written] of initial.entries()) {
+    try {
+      const entry = readEntry(written);
+      checked.push({ entry, credentials: await readCredentials(entry) });
+    } catch (error) {
+      if (!(error instanceof ApnsdError)) throw error;
+      failures.set(`initial[${position}]`, error);
+    }
+  }
+  if (failures.size > 0) throw new ProvisionError(failures);
+  return checked;
+}

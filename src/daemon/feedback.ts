@@ -1,0 +1,62 @@
+/** Tokens that Apple called dead (status 410), until a client has taken them. */
+import { randomUUID } from 'node:crypto';
+
+export interface DeadToken {
+  token: string;
+  /** UNIX milliseconds. */
+  unregisteredAt: number;
+}
+
+/** The oldest are dropped beyond it: about 20 MB. */
+const maxEntries = 100_000;
+
+export class Feedback {
+  /** Names this list's life: a cursor from another one acknowledges nothing. */
+  readonly #run = randomUUID();
+  /** By token, oldest news first, each with its place in the order. */
+  readonly #entries = new Map<string, { unregisteredAt: number; place: number }>();
+  #places = 0;
+  #dropped = 0;
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  add(token: string, unregisteredAt: number): void {
+    this.#places += 1;
+    this.#entries.delete(token);
+    this.#entries.set(token, { unregisteredAt, place: this.#places });
+    if (this.#entries.size <= maxEntries) return;
+    for (const oldest of this.#entries.keys()) {
+      this.#entries.delete(oldest);
+      this.#dropped += 1;
+      break;
+    }
+  }
+
+  /** Hands all out and forgets them. */
+  take(): DeadToken[] {
+    const all = this.#list();
+    this.#entries.clear();
+    return all;
+  }
+
+  /** Forgets what the cursor acknowledges, and lists the rest with the cursor that will acknowledge it. */
+  read(cursor: string): { entries: DeadToken[]; cursor: string } {
+    const [run, place] = cursor.split(':');
+    if (run === this.#run) {
+      for (const [token, entry] of this.#entries) {
+        if (entry.place <= Number(place)) this.#entries.delete(token);
+      }
+    }
+    return { entries: this.#list(), cursor: `${this.#run}:${this.#places}` };
+  }
+
+  #list(): DeadToken[] {
+    return [...this.#entries].map(([token, { unregisteredAt }]) => ({ token, unregisteredAt }));
+  }
+}

@@ -1,0 +1,2 @@
+export { createDaemon, type Daemon, type DaemonOptions } from './daemon.js';
+export { jsonLog, type Log } from './log.js';

@@ -1,0 +1,266 @@
+/** The daemon's XML-RPC methods: pyapns's three, and our own. */
+import { randomUUID } from 'node:crypto';
+import { checkEnvironment } from '../apns/gateway.js';
+import type { Template } from '../apns/request.js';
+import type { SendOptions } from '../apns/sender.js';
+import type { Verdict } from '../apns/verdict.js';
+import {
+  ApnsdError,
+  InvalidArgumentError,
+  NotConfiguredError,
+  UnknownAppIdError,
+} from '../errors.js';
+import { checkId, checkNotification, checkToken } from '../notification/check.js';
+import { Fault, faultOf, NO_SUCH_METHOD } from '../rpc/faults.js';
+import { toJsonText } from '../rpc/json.js';
+import type { SendAnswer } from '../rpc/methods.js';
+import type { Value } from '../rpc/xml.js';
+import type { App, Apps, ProvisionOptions } from './apps.js';
+import { asText, asTexts, parameters, show } from './parameters.js';
+import { readSendRequest } from './send-request.js';
+
+export interface MethodContext {
+  apps: Apps;
+  version: string;
+  /** UNIX milliseconds. */
+  startedAt: number;
+  /** Ends what waits for Apple: the daemon is stopping. */
+  signal: AbortSignal;
+}
+
+type Method = (params: Value[], context: MethodContext) => Promise<Value> | Value;
+
+/** By name; nothing else can be called from outside. */
+const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
+  ['provision', provision],
+  ['notify', notify],
+  ['feedback', feedback],
+  ['apnsd.provision', provisionEntry],
+  ['apnsd.send', send],
+  ['apnsd.feedback', readFeedback],
+  ['apnsd.status', status],
+  ['system.listMethods', () => [...methods.keys()].sort()],
+]);
+
+/** @throws ApnsdError or Fault */
+export async function callMethod(
+  name: string,
+  params: Value[],
+  context: MethodContext,
+): Promise<Value> {
+  const method = methods.get(name);
+  if (!method) {
+    throw new Fault(NO_SUCH_METHOD, `there is no method ${show(name)}, see system.listMethods`);
+  }
+  return method(params, context);
+}
+
+/** A day; timers know nothing beyond 24 of them. */
+const maxTimeoutSeconds = 86_400;
+
+async function provision(params: Value[], { apps }: MethodContext): Promise<null> {
+  const [appId, cert, environment, timeout] = parameters(
+    params,
+    ['appId', 'cert', 'environment'],
+    ['timeout'],
+  );
+  if (
+    timeout !== undefined &&
+    !(typeof timeout === 'number' && timeout > 0 && timeout <= maxTimeoutSeconds)
+  ) {
+    throw new InvalidArgumentError(
+      `timeout is ${show(timeout)}, expected seconds above 0, up to ${maxTimeoutSeconds}`,
+    );
+  }
+  await apps.provision({
+    appId: asText('appId', appId),
+    cert: asText('cert', cert),
+    environment: checkEnvironment(environment),
+    ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
+  });
+  return null;
+}
+
+async function provisionEntry(params: Value[], { apps }: MethodContext): Promise<Value> {
+  const [entry] = parameters(params, ['entry']);
+  const credentials = await apps.provision(readEntry(entry));
+  const { topic, environment, warnings } = credentials;
+  return {
+    topic,
+    environment,
+    warnings,
+    ...(credentials.kind === 'certificate' && { expiresAt: credentials.expiresAt.getTime() }),
+  };
+}
+
+const entryFields = ['appId', 'environment', 'cert', 'key', 'keyId', 'teamId', 'topic'] as const;
+
+/**
+ * An entry of `initial`, from a call or from a config file.
+ * @throws InvalidArgumentError or InvalidEnvironmentError
+ */
+export function readEntry(entry: unknown): ProvisionOptions {
+  if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
+    throw new InvalidArgumentError(`entry is ${show(entry)}, expected ${entryFields.join(', ')}`);
+  }
+  const read: Partial<Record<(typeof entryFields)[number], string>> = {};
+  for (const [name, value] of Object.entries(entry)) {
+    const field = entryFields.find((known) => known === name);
+    if (!field) {
+      throw new InvalidArgumentError(
+        `${show(name)} is no field, expected ${entryFields.join(', ')}`,
+      );
+    }
+    read[field] = asText(name, value);
+  }
+  const { appId, environment, ...source } = read;
+  return {
+    appId: asText('appId', appId),
+    environment: checkEnvironment(environment),
+    ...source,
+  };
+}
+
+async function notify(params: Value[], { apps, signal }: MethodContext): Promise<null> {
+  const [appId, target, what] = parameters(params, ['appId', 'tokens', 'notifications']);
+  const app = appNamed(apps, asText('appId', appId));
+  const tokens = Array.isArray(target) ? target : [target];
+  const notifications = Array.isArray(what) ? what : [what];
+  if (notifications.length !== 1 && notifications.length !== tokens.length) {
+    throw new InvalidArgumentError(
+      `there are ${tokens.length} tokens and ${notifications.length} notifications, expected as many of both, or one notification`,
+    );
+  }
+  const options = { deadline: Date.now() + app.timeoutMs, signal };
+  const templates = notifications.map((payload) =>
+    orInvalid(() => app.template(checkNotification({ payload: asTexts(payload) }))),
+  );
+  const verdicts = await Promise.all(
+    tokens.map((token, position) => {
+      const shared = templates.length === 1 ? templates[0] : templates[position];
+      const checked = orInvalid(() => checkToken(asText('token', token)));
+      if (checked instanceof InvalidArgumentError) return checked;
+      if (!shared || shared instanceof InvalidArgumentError) return shared;
+      return app.send(checked, randomUUID(), shared, options);
+    }),
+  );
+  throwFirst(verdicts);
+  return null;
+}
+
+function orInvalid<T>(read: () => T): T | InvalidArgumentError {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) return error;
+    throw error;
+  }
+}
+
+/** One fault for all members that went wrong: unreadable ones before refused credentials before unanswered ones. */
+function throwFirst(verdicts: (Verdict | InvalidArgumentError | undefined)[]): void {
+  const positions = new Map<string, { error: ApnsdError; at: number[] }>();
+  for (const [position, verdict] of verdicts.entries()) {
+    const error =
+      verdict instanceof ApnsdError ? verdict : verdict?.kind === 'failed' && verdict.error;
+    if (!error) continue;
+    const same = positions.get(error.code) ?? { error, at: [] };
+    same.at.push(position);
+    positions.set(error.code, same);
+  }
+  const order = ['INVALID_ARGUMENT', 'CREDENTIALS'];
+  const found = [...order, ...positions.keys()].find((code) => positions.has(code));
+  const worst = found === undefined ? undefined : positions.get(found);
+  if (!worst) return;
+  if (verdicts.length === 1) throw worst.error;
+  const { faultCode, message } = faultOf(worst.error);
+  throw new Fault(faultCode, `at position ${listed(worst.at)} (from 0): ${message}`);
+}
+
+const mostPositions = 100;
+
+function listed(positions: number[]): string {
+  const more = positions.length - mostPositions;
+  return positions.slice(0, mostPositions).join(', ') + (more > 0 ? ` and ${more} more` : '');
+}
+
+function feedback(params: Value[], { apps }: MethodContext): Value {
+  const [appId] = parameters(params, ['appId']);
+  const dead = appNamed(apps, asText('appId', appId)).feedback.take();
+  return dead.map(({ token, unregisteredAt }) => [new Date(unregisteredAt), token]);
+}
+
+function readFeedback(params: Value[], { apps }: MethodContext): Value {
+  const [appId, cursor] = parameters(params, ['appId', 'cursor']);
+  const read = apps.get(asText('appId', appId)).feedback.read(asText('cursor', cursor));
+  return { cursor: read.cursor, entries: read.entries.map((entry) => ({ ...entry })) };
+}
+
+async function send(params: Value[], { apps, signal }: MethodContext): Promise<string> {
+  const [appId, text] = parameters(params, ['appId', 'request']);
+  const app = apps.get(asText('appId', appId));
+  const { timeoutMs, groups } = readSendRequest(asText('request', text));
+  const options = { deadline: Date.now() + timeoutMs, signal };
+  const answers = groups.flatMap(({ notification, to }) => {
+    const shared =
+      notification instanceof InvalidArgumentError ? notification : app.template(notification);
+    return to.map(([token, id]) => sendOne(app, token, id, shared, options));
+  });
+  return toJsonText(await Promise.all(answers));
+}
+
+async function sendOne(
+  app: App,
+  token: unknown,
+  id: unknown,
+  shared: Template | InvalidArgumentError,
+  options: SendOptions,
+): Promise<SendAnswer> {
+  try {
+    if (shared instanceof InvalidArgumentError) throw shared;
+    const verdict = await app.send(checkToken(token), checkId(id), shared, options);
+    if (verdict.kind === 'failed') throw verdict.error;
+    const { kind, ...rest } = verdict;
+    return { status: kind, id, ...rest } as SendAnswer;
+  } catch (error) {
+    if (!(error instanceof ApnsdError)) throw error;
+    const { code, message } = error;
+    return { status: 'failed', id: typeof id === 'string' ? id : '', code, message };
+  }
+}
+
+function status(params: Value[], { apps, version, startedAt }: MethodContext): Value {
+  parameters(params, []);
+  return {
+    version,
+    uptime: Math.floor((Date.now() - startedAt) / 1000),
+    apps: apps.list().map(statusOf),
+  };
+}
+
+function statusOf(app: App): Value {
+  const { kind, environment, topic, warnings } = app.credentials;
+  return {
+    appId: app.id,
+    environment,
+    topic,
+    credentials: kind,
+    warnings,
+    changing: app.changing,
+    feedback: { waiting: app.feedback.size, dropped: app.feedback.dropped },
+    counts: { ...app.counts },
+    ...(app.credentials.kind === 'certificate' && {
+      expiresAt: app.credentials.expiresAt.getTime(),
+    }),
+  };
+}
+
+/** pyapns knows one fault for an app that is not there. */
+function appNamed(apps: Apps, appId: string): App {
+  try {
+    return apps.get(appId);
+  } catch (error) {
+    if (error instanceof NotConfiguredError) throw new UnknownAppIdError(error.message);
+    throw error;
+  }
+}

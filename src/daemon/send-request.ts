@@ -1,0 +1,58 @@
+/** Reads the JSON text of `apnsd.send`. */
+import { InvalidArgumentError } from '../errors.js';
+import { type CheckedNotification, checkNotification } from '../notification/check.js';
+import { show } from './parameters.js';
+
+/** A notification and its receivers; one that did not pass stands as its error. */
+export interface SendGroup {
+  notification: CheckedNotification | InvalidArgumentError;
+  /** Neither is checked yet. */
+  to: [token: unknown, id: unknown][];
+}
+
+const maxTimeoutMs = 10 * 60 * 1000;
+
+/**
+ * What is wrong with one notification is left to that one.
+ * @throws InvalidArgumentError where the text as a whole can't be read
+ */
+export function readSendRequest(text: string): { timeoutMs: number; groups: SendGroup[] } {
+  const { timeoutMs, notifications } = Object(parse(text));
+  if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= maxTimeoutMs)) {
+    throw new InvalidArgumentError(
+      `timeoutMs is ${show(timeoutMs)}, expected milliseconds up to ${maxTimeoutMs}`,
+    );
+  }
+  if (!Array.isArray(notifications)) {
+    throw new InvalidArgumentError(`notifications is ${show(notifications)}, expected a list`);
+  }
+  const groups = notifications.map((written, position): SendGroup => {
+    const { to, ...rest } = Object(written);
+    if (!Array.isArray(to) || !to.every(Array.isArray)) {
+      throw new InvalidArgumentError(
+        `notifications[${position}].to is ${show(to)}, expected a list of [token, id]`,
+      );
+    }
+    return { notification: read(rest), to: to as [unknown, unknown][] };
+  });
+  return { timeoutMs, groups };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new InvalidArgumentError('request is not JSON, expected { timeoutMs, notifications }');
+  }
+}
+
+function read(written: Record<string, unknown>): CheckedNotification | InvalidArgumentError {
+  try {
+    const { expiration } = written;
+    if (typeof expiration !== 'number' || expiration === 0) return checkNotification(written);
+    return checkNotification({ ...written, expiration: new Date(expiration * 1000) });
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,32 @@
+export { type CallOptions, Client, createClient } from './client/client.js';
+export { configure, feedback, notify } from './client/default-client.js';
+export type { DeadToken } from './client/feedback.js';
+export type {
+  App,
+  CertificateApp,
+  KeyApp,
+  Options,
+  RetryOptions,
+  TlsOptions,
+} from './client/options.js';
+export type { AcceptedReceipt, Receipt, RejectedReceipt } from './client/send.js';
+export {
+  ApnsdError,
+  ApnsUnavailableError,
+  AuthenticationError,
+  ClosedError,
+  ConfigError,
+  CredentialsError,
+  DaemonError,
+  DaemonUnavailableError,
+  DeadlineError,
+  InvalidArgumentError,
+  InvalidEnvironmentError,
+  NotConfiguredError,
+  OverloadedError,
+  ProtocolError,
+  ProvisionError,
+  UnknownAppIdError,
+} from './errors.js';
+export type { Alert, Aps, Notification, Payload } from './notification/notification.js';
+export type { PushType } from './notification/push-type.js';

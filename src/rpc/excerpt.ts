@@ -1,0 +1,19 @@
+/** A piece of somebody else's text that is safe to show: short, quoted, nothing in it that a terminal or a log would obey. */
+
+/** Enough to recognize what was sent. */
+const SHOWN = 40;
+/** Of longer texts only the start, so that no whole token and no key is ever shown. */
+const SHOWN_OF_LONGER = 16;
+
+// Control, format, surrogate, private and unassigned characters, and the two line separators.
+const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+
+export function excerpt(text: string): string {
+  const shown = text.length > SHOWN ? `${text.slice(0, SHOWN_OF_LONGER)}…` : text;
+  const quoted = JSON.stringify(shown).replace(UNSAFE, escaped);
+  return text.length > SHOWN ? `${quoted} (${text.length} characters)` : quoted;
+}
+
+function escaped(character: string): string {
+  return `\\u{${character.codePointAt(0)?.toString(16)}}`;
+}

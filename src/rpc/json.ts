@@ -1,0 +1,14 @@
+/** JSON text that survives the journey inside an XML-RPC string. */
+
+/**
+ * U+FFFE and U+FFFF, which XML can't carry, are written as `\uXXXX`; JSON.stringify does so with lone surrogates
+ * and control characters, but leaves these two bare.
+ */
+export function toJsonText(value: unknown): string {
+  return escapeForXml(JSON.stringify(value));
+}
+
+/** The same for text that is JSON already. */
+export function escapeForXml(json: string): string {
+  return json.replaceAll('\ufffe', '\\ufffe').replaceAll('\uffff', '\\uffff');
+}
