@@ -1,9 +1,9 @@
-/** The life of each call: attempts until one succeeds, fails for good, or the call's time is over. */
-import { setMaxListeners } from 'node:events';
+/** The open calls: each makes attempts until one succeeds, fails for good, or the call's time is over. */
 import createDebug from 'debug';
-import pRetry from 'p-retry';
-import { ClosedError, DeadlineError } from '../errors.js';
-import { backoff } from './backoff.js';
+import { ClosedError, OverloadedError } from '../errors.js';
+import { pause } from './backoff.js';
+import { Call, type CallLimits } from './call.js';
+import type { Events } from './events.js';
 import type { Footing, Healing } from './healing.js';
 import type { Settings } from './settings.js';
 import { Slots } from './slots.js';
@@ -20,127 +20,135 @@ export type Attempt<T> = (
   },
 ) => Promise<T>;
 
-export interface CallLimits {
-  deadlineMs: number;
-  signal?: AbortSignal | undefined;
-}
-
 /** Enough to keep a daemon on the same machine busy; each has a connection. */
 const maxAtOnce = 32;
-
-interface OpenCall {
-  /** Its request is at the daemon. */
-  underWay: boolean;
-  end: (reason: unknown) => void;
-}
 
 export class Calls {
   readonly #healing: Healing;
   readonly #settings: () => Settings;
+  readonly #events: Events;
+  readonly #open = new Set<Call>();
   readonly #slots = new Slots(maxAtOnce);
-  readonly #open = new Set<OpenCall>();
+  readonly #waitingForRoom = new Set<() => void>();
+  #overloaded = false;
   #closed = false;
   #whenIdle: (() => void) | undefined;
 
-  constructor(healing: Healing, settings: () => Settings) {
+  constructor(healing: Healing, settings: () => Settings, events: Events) {
     this.#healing = healing;
     this.#settings = settings;
+    this.#events = events;
   }
 
-  /** @throws DeadlineError with the last attempt's error as its cause, ClosedError, or the signal's reason */
-  async run<T>(appId: string, attempt: Attempt<T>, { deadlineMs, signal }: CallLimits): Promise<T> {
+  /**
+   * @throws DeadlineError with the last attempt's error as its cause, ClosedError, OverloadedError beyond
+   * `maxPending`, or the signal's reason
+   */
+  async run<T>(appId: string, attempt: Attempt<T>, limits: CallLimits): Promise<T> {
     if (this.#closed) throw new ClosedError('the client is closed');
-    signal?.throwIfAborted();
-    // One signal may end thousands of calls.
-    if (signal) setMaxListeners(0, signal);
-    const deadline = Date.now() + deadlineMs;
-    const over = new AbortController();
-    let lastError: unknown;
-    let number = 0;
-
-    const once = async () => {
-      const footing = await this.#turn(appId, over.signal);
-      const timeoutMs = Math.max(1, Math.min(this.#settings().timeoutMs, deadline - Date.now()));
-      call.underWay = true;
-      number += 1;
-      try {
-        const { transport } = footing;
-        const value = await attempt({ transport, number, timeoutMs, signal: over.signal });
-        this.#healing.wentThrough(footing);
-        return value;
-      } catch (error) {
-        this.#healing.failed(error, footing);
-        throw error;
-      } finally {
-        call.underWay = false;
-        this.#slots.giveBack();
-      }
-    };
-
-    const call: OpenCall = { underWay: false, end: () => undefined };
-    // Deadline and abort race outside of p-retry, which would throw away a receipt that comes together with them.
-    return new Promise<T>((resolve, reject) => {
-      const finish = (settle: () => void) => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-        this.#open.delete(call);
-        settle();
-        if (this.#open.size === 0) this.#whenIdle?.();
-      };
-      call.end = (reason) => {
-        finish(() => reject(reason));
-        over.abort(reason);
-      };
-      const timer = setTimeout(() => {
-        const cause = this.#healing.trouble ?? lastError;
-        const because = cause instanceof Error ? `: ${cause.message}` : '';
-        call.end(new DeadlineError(`no success within ${deadlineMs} ms${because}`, { cause }));
-      }, deadlineMs);
-      const onAbort = () => call.end(signal?.reason);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#open.add(call);
-
-      pRetry(once, {
-        ...backoff(this.#settings().retry),
-        signal: over.signal,
-        onFailedAttempt: ({ error, attemptNumber }) => {
-          lastError = error;
-          debug('%s: attempt %d: %s', appId, attemptNumber, error.message);
-        },
-        shouldRetry: ({ error }) => !this.#closed && this.#healing.canHeal(error, appId),
-        shouldConsumeRetry: ({ error }) => !this.#healing.awaitsRepair(error),
-      }).then(
-        (value) => finish(() => resolve(value)),
-        (error) => {
-          const gaveUp = this.#closed && this.#healing.canHeal(error, appId);
-          finish(() => reject(gaveUp ? closed(error) : error));
-        },
-      );
-    });
+    limits.signal?.throwIfAborted();
+    this.#checkRoom();
+    const call = new Call<T>(limits, () => this.#healing.trouble);
+    this.#open.add(call as Call);
+    this.#attempts(appId, attempt, call).then(
+      (value) => call.succeed(value),
+      (error) => call.fail(error),
+    );
+    try {
+      return await call.promise;
+    } finally {
+      this.#open.delete(call as Call);
+      this.#left();
+    }
   }
 
-  /** Resolves with a slot taken, when the daemon is there and knows the app. */
-  async #turn(appId: string, signal: AbortSignal): Promise<Footing> {
-    for (;;) {
-      const footing = await this.#healing.ready(appId, signal);
-      signal.throwIfAborted();
-      await this.#slots.take(signal);
-      // The daemon may have gone while the call stood in the queue.
-      if (this.#healing.stands(footing)) return footing;
-      this.#slots.giveBack();
+  /** Resolves when there is room for another call. */
+  async ready(): Promise<void> {
+    while (!this.#closed && this.#open.size >= this.#settings().maxPending) {
+      await new Promise<void>((resolve) => this.#waitingForRoom.add(resolve));
     }
+    if (this.#closed) throw new ClosedError('the client is closed');
   }
 
   /** Rejects what waits with ClosedError, and resolves when what is at the daemon has finished. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const call of this.#open) {
-      if (!call.underWay) call.end(closed());
-    }
+    for (const call of this.#open) if (!call.underWay) call.fail(closed());
+    this.#left();
     if (this.#open.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
     });
+  }
+
+  async #attempts<T>(appId: string, attempt: Attempt<T>, call: Call<T>): Promise<T> {
+    for (let pauses = 0; ; ) {
+      let footing: Footing | undefined;
+      try {
+        footing = await this.#turn(appId, call as Call);
+        return await this.#attempt(appId, attempt, call as Call, footing);
+      } catch (error) {
+        if (call.ended) throw error;
+        call.lastError = error;
+        debug('%s: attempt %d: %s', appId, call.attempts, error);
+        if (footing) this.#healing.failed(error, appId, footing);
+        if (!this.#healing.canHeal(error, appId)) throw error;
+        if (this.#closed) throw closed(error);
+        this.#events.emit('retry', { appId, error, attempts: call.attempts });
+        // A repair is awaited, not slept through.
+        if (this.#healing.awaitsRepair(error)) continue;
+        pauses += 1;
+        await call.pause(pause(this.#settings().retry, pauses));
+      }
+    }
+  }
+
+  /** Resolves with a slot taken, when the daemon is there and knows the app. */
+  async #turn(appId: string, call: Call): Promise<Footing> {
+    for (;;) {
+      const footing = this.#healing.standing(appId) ?? (await this.#healing.ready(appId, call));
+      await this.#slots.take(call);
+      // The daemon may have gone while the call stood in the queue.
+      if (!call.ended && this.#healing.standing(appId) === footing) return footing;
+      this.#slots.giveBack();
+      if (call.ended) throw call.lastError;
+    }
+  }
+
+  async #attempt<T>(appId: string, attempt: Attempt<T>, call: Call, footing: Footing): Promise<T> {
+    const left = Math.max(1, call.deadline - Date.now());
+    call.attempts += 1;
+    call.underWay = true;
+    try {
+      const value = await attempt({
+        transport: footing.transport,
+        number: call.attempts,
+        timeoutMs: Math.min(this.#settings().timeoutMs, left),
+        signal: call.signal,
+      });
+      this.#healing.wentThrough(appId, footing);
+      return value;
+    } finally {
+      call.underWay = false;
+      this.#slots.giveBack();
+    }
+  }
+
+  #checkRoom(): void {
+    const { maxPending } = this.#settings();
+    if (this.#open.size < maxPending) return;
+    if (!this.#overloaded) this.#events.emit('overloaded', { pending: this.#open.size });
+    this.#overloaded = true;
+    throw new OverloadedError(`${maxPending} calls are pending already (maxPending)`);
+  }
+
+  #left(): void {
+    if (this.#open.size < this.#settings().maxPending || this.#closed) {
+      this.#overloaded = false;
+      for (const resolve of this.#waitingForRoom) resolve();
+      this.#waitingForRoom.clear();
+    }
+    if (this.#open.size === 0) this.#whenIdle?.();
   }
 }
 

@@ -1,10 +1,12 @@
 /** The client: what an app calls. */
 import { randomUUID } from 'node:crypto';
+import { EventEmitter } from 'node:events';
 import createDebug from 'debug';
 import { type ApnsdError, ConfigError, InvalidArgumentError, ProvisionError } from '../errors.js';
 import { checkId, checkNotification, checkToken, maskToken } from '../notification/check.js';
 import type { Notification } from '../notification/notification.js';
 import { Calls } from './calls.js';
+import { type ClientEvents, Events } from './events.js';
 import { type DeadToken, FeedbackLists } from './feedback.js';
 import { Healing } from './healing.js';
 import type { Options } from './options.js';
@@ -31,8 +33,10 @@ export function createClient(options: Options = {}): Client {
   return new Client(options);
 }
 
-export class Client {
+/** Emits `healing`, `healed`, `retry`, `rejected` and `overloaded`: see {@link ClientEvents}. */
+export class Client extends EventEmitter<ClientEvents> {
   #settings: Settings;
+  readonly #events: Events;
   readonly #healing: Healing;
   readonly #calls: Calls;
   readonly #feedback = new FeedbackLists();
@@ -40,9 +44,11 @@ export class Client {
 
   /** @throws ConfigError that names each wrong option */
   constructor(options: Options = {}) {
+    super();
     this.#settings = settingsFrom(options);
-    this.#healing = new Healing(this.#settings);
-    this.#calls = new Calls(this.#healing, () => this.#settings);
+    this.#events = new Events(this);
+    this.#healing = new Healing(this.#settings, this.#events);
+    this.#calls = new Calls(this.#healing, () => this.#settings, this.#events);
   }
 
   get closed(): boolean {
@@ -100,6 +106,7 @@ export class Client {
       limits,
     );
     debug('%s: %s %s %s', appId, maskToken(checkedToken), id, receipt.status);
+    if (receipt.status === 'rejected') this.#events.emit('rejected', receipt);
     return receipt;
   }
 
@@ -134,6 +141,11 @@ export class Client {
       }),
     );
     if (failures.size > 0) throw new ProvisionError(failures);
+  }
+
+  /** Resolves when fewer than `maxPending` calls are pending. @throws ClosedError */
+  ready(): Promise<void> {
+    return this.#calls.ready();
   }
 
   /** Lets what is at the daemon finish, rejects what waits with ClosedError, leaves no handle open. */

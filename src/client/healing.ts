@@ -12,48 +12,55 @@ import {
 } from '../errors.js';
 import type { ProvisionRequest } from '../rpc/methods.js';
 import { backoff, pause } from './backoff.js';
+import type { Call } from './call.js';
+import type { Events } from './events.js';
 import { Outage } from './outage.js';
 import type { Settings } from './settings.js';
 import { Transport } from './transport.js';
 
 const debug = createDebug('apnsd:heal');
 
+/** What an attempt stands on; what it saw fail is compared, by identity, with what stands now. */
+export interface Footing {
+  readonly transport: Transport;
+  /** How many outages there had been. */
+  readonly era: number;
+}
+
 /** An entry of `initial`. */
 interface KnownApp {
   entry: ProvisionRequest;
-  /** Absent: must be provisioned; pending: is being provisioned; settled: is provisioned. */
+  /** Absent: must be provisioned. */
   configured?: Provisioning;
-  /** How often the daemon forgot it since a call last went through. */
-  forgotten: number;
+  /** Why, when and how often the daemon forgot it since a call last went through. */
+  forgotten: { cause: unknown; since: number; times: number } | undefined;
 }
 
+/** Pending without a footing, settled with one. */
 interface Provisioning {
   done: Promise<void>;
-}
-
-/** What an attempt began with; what it saw fail is compared with what stands now. */
-export interface Footing {
-  transport: Transport;
-  appId: string;
-  configured: Provisioning | undefined;
-  /** How many outages there had been. */
-  era: number;
+  footing?: Footing;
 }
 
 export class Healing {
   #settings: Settings;
   #transport: Transport;
   #apps = new Map<string, KnownApp>();
+  /** Of apps that are not in `initial`: the daemon has them from elsewhere. */
+  #elsewhere: Footing;
   #outage: Outage | undefined;
   /** Counts outages; never goes back. */
   #era = 0;
   /** Outages since a call last went through: from the second on, the repair waits before it knocks. */
   #outagesInVain = 0;
+  readonly #events: Events;
   readonly #closing = new AbortController();
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, events: Events) {
     this.#settings = settings;
+    this.#events = events;
     this.#transport = new Transport(settings.host);
+    this.#elsewhere = this.#footing();
     // One listener for each app that is being provisioned.
     setMaxListeners(0, this.#closing.signal);
     this.configure(settings);
@@ -66,13 +73,14 @@ export class Healing {
     if (!sameHost) {
       void this.#transport.close();
       this.#transport = new Transport(settings.host);
+      this.#elsewhere = this.#footing();
     }
     this.#settings = settings;
     this.#apps = new Map();
     for (const [appId, entry] of settings.initial) {
       const known = before.get(appId);
       const same = known && JSON.stringify(known.entry) === JSON.stringify(entry);
-      this.#apps.set(appId, same ? known : { entry, forgotten: 0 });
+      this.#apps.set(appId, same ? known : { entry, forgotten: undefined });
     }
   }
 
@@ -81,46 +89,50 @@ export class Healing {
     return this.#outage?.lastError;
   }
 
-  /** Resolves when the daemon is there and knows the app. */
-  async ready(appId: string, signal: AbortSignal): Promise<Footing> {
-    while (this.#outage) await this.#outage.wait(signal);
+  /** The footing where the daemon is there and knows the app, as far as is known. */
+  standing(appId: string): Footing | undefined {
+    if (this.#outage) return undefined;
     const app = this.#apps.get(appId);
-    if (app) {
+    return app ? app.configured?.footing : this.#elsewhere;
+  }
+
+  /** Resolves when the daemon is there and knows the app. */
+  async ready(appId: string, call: Call): Promise<Footing> {
+    for (;;) {
+      while (this.#outage) await this.#outage.wait(call);
+      const standing = this.standing(appId);
+      if (standing) return standing;
+      const app = this.#apps.get(appId);
+      if (!app) continue;
       app.configured ??= this.#provision(app);
       await app.configured.done;
     }
-    const { configured } = app ?? {};
-    return { transport: this.#transport, appId, configured, era: this.#era };
-  }
-
-  /** Whether nothing has changed since, so that an attempt may begin. */
-  stands({ transport, appId, configured, era }: Footing): boolean {
-    if (this.#outage || era !== this.#era || transport !== this.#transport) return false;
-    return this.#apps.get(appId)?.configured === configured;
   }
 
   /** Learns from an attempt's failure; an unreachable daemon starts the repair. */
-  failed(error: unknown, { appId, configured, era }: Footing): void {
-    if (error instanceof DaemonUnavailableError) this.#startOutage(error, era);
+  failed(error: unknown, appId: string, footing: Footing): void {
+    if (error instanceof DaemonUnavailableError) this.#startOutage(error, footing.era);
+    if (!isForgotten(error)) return;
     const app = this.#apps.get(appId);
     // Another call may have had it provisioned again: only what this one saw fail is cleared.
-    if (isForgotten(error) && app && app.configured === configured) {
-      debug('%s: forgotten by the daemon', appId);
-      delete app.configured;
-      app.forgotten += 1;
-    }
+    if (!app || app.configured?.footing !== footing) return;
+    debug('%s: forgotten by the daemon', appId);
+    delete app.configured;
+    const times = (app.forgotten?.times ?? 0) + 1;
+    app.forgotten = { cause: error, since: Date.now(), times };
+    this.#events.emit('healing', { cause: error, appId });
   }
 
-  wentThrough({ appId, era }: Footing): void {
-    if (era === this.#era) this.#outagesInVain = 0;
+  /** An attempt that began on this footing had an answer. */
+  wentThrough(appId: string, footing: Footing): void {
+    if (footing.era === this.#era) this.#outagesInVain = 0;
     const app = this.#apps.get(appId);
-    if (app) app.forgotten = 0;
+    if (app?.forgotten && app.configured?.footing === footing) app.forgotten = undefined;
   }
 
   /** Whether the call may be repeated after this error. */
-  canHeal(error: unknown, appId: string): boolean {
-    if (this.#closing.signal.aborted || !isRetriable(error)) return false;
-    return !isForgotten(error) || this.#apps.has(appId);
+  canHeal(error: unknown, appId: string): error is ApnsdError {
+    return isRetriable(error) && (!isForgotten(error) || this.#apps.has(appId));
   }
 
   /** Whether a repair is what the next attempt waits for, rather than a pause of its own. */
@@ -140,55 +152,82 @@ export class Healing {
     await this.#transport.close();
   }
 
+  #footing(): Footing {
+    return { transport: this.#transport, era: this.#era };
+  }
+
   #provision(app: KnownApp): Provisioning {
-    const era = this.#era;
-    const done = this.#provisionOnce(app).catch((error) => {
-      if (app.configured === provisioning) delete app.configured;
-      if (isRetriable(error)) this.#startOutage(error, era);
-      throw error;
-    });
-    const provisioning = { done };
+    const footing = this.#footing();
+    const provisioning: Provisioning = {
+      done: this.#provisionOnce(app, footing).then(
+        () => {
+          provisioning.footing = footing;
+        },
+        (error) => {
+          if (app.configured === provisioning) delete app.configured;
+          if (isRetriable(error)) this.#startOutage(error, footing.era);
+          throw error;
+        },
+      ),
+    };
     return provisioning;
   }
 
-  async #provisionOnce({ entry, forgotten }: KnownApp): Promise<void> {
+  async #provisionOnce({ entry, forgotten }: KnownApp, { transport }: Footing): Promise<void> {
     const { timeoutMs, retry } = this.#settings;
+    const { appId } = entry;
     const signal = this.#closing.signal;
     // The first repair is immediate.
-    if (forgotten > 1) await delay(pause(retry, forgotten - 1), undefined, { signal });
-    debug('%s: provisioning', entry.appId);
-    await this.#transport.call('apnsd.provision', [{ ...entry }], { timeoutMs, signal });
-    debug('%s: provisioned', entry.appId);
+    const inVain = (forgotten?.times ?? 0) - 1;
+    if (inVain > 0) await delay(pause(retry, inVain), undefined, { signal });
+    debug('%s: provisioning', appId);
+    await transport.call('apnsd.provision', [{ ...entry }], { timeoutMs, signal });
+    debug('%s: provisioned', appId);
+    if (!forgotten) return;
+    const { since, times: attempts } = forgotten;
+    const cause = forgotten.cause as ApnsdError;
+    this.#events.emit('healed', { cause, appId, durationMs: Date.now() - since, attempts });
   }
 
-  #startOutage(error: unknown, era: number): void {
+  #startOutage(cause: ApnsdError, era: number): void {
     // A late failure of before the last repair says nothing of now.
     if (this.#outage || era !== this.#era) return;
-    debug('outage: %s', error);
+    debug('outage: %s', cause);
     this.#era += 1;
     this.#outagesInVain += 1;
-    this.#outage = new Outage(error);
+    this.#outage = new Outage(cause);
+    this.#elsewhere = this.#footing();
     for (const app of this.#apps.values()) delete app.configured;
+    this.#events.emit('healing', { cause });
     void this.#repair(this.#outage);
   }
 
   async #repair(outage: Outage): Promise<void> {
     const { retry } = this.#settings;
     const signal = this.#closing.signal;
+    let attempts = 0;
     try {
       const inVain = this.#outagesInVain - 1;
       if (inVain > 0) await delay(pause(retry, inVain), undefined, { signal });
-      await pRetry(() => this.#knock(), {
-        ...backoff(retry),
-        signal,
-        onFailedAttempt: ({ error, attemptNumber }) => {
-          debug('knock %d: %s', attemptNumber, error.message);
-          outage.lastError = error;
+      await pRetry(
+        async (attempt) => {
+          attempts = attempt;
+          await this.#knock();
         },
-        // Nobody waits any more: the next call begins anew.
-        shouldRetry: () => outage.waiting > 0,
-      });
-      debug('the daemon is there');
+        {
+          ...backoff(retry),
+          signal,
+          onFailedAttempt: ({ error }) => {
+            debug('knock %d: %s', attempts, error.message);
+            outage.lastError = error;
+          },
+          // Nobody waits any more: the next call begins anew.
+          shouldRetry: () => outage.waiting > 0,
+        },
+      );
+      const durationMs = Date.now() - outage.startedAt;
+      debug('the daemon is there after %d ms', durationMs);
+      this.#events.emit('healed', { cause: outage.cause as ApnsdError, durationMs, attempts });
     } catch (error) {
       // Whoever still waits makes an attempt, and meets what is wrong by itself.
       debug('the repair ended: %s', error);
@@ -211,10 +250,10 @@ export class Healing {
   }
 }
 
-function isForgotten(error: unknown): boolean {
+function isForgotten(error: unknown): error is ApnsdError {
   return error instanceof UnknownAppIdError || error instanceof NotConfiguredError;
 }
 
-function isRetriable(error: unknown): boolean {
+function isRetriable(error: unknown): error is ApnsdError {
   return error instanceof ApnsdError && error.retriable;
 }

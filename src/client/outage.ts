@@ -1,40 +1,35 @@
-/** A time in which the daemon can't be reached: what waits for its end, and why it began. */
+/** A time in which the daemon can't be reached: what waits for its end, and why it lasts. */
+import type { Call } from './call.js';
 
 export class Outage {
+  readonly cause: unknown;
   /** Why the last attempt to get through failed. */
   lastError: unknown;
+  readonly startedAt = Date.now();
   readonly #waiting = new Set<() => void>();
 
-  constructor(error: unknown) {
-    this.lastError = error;
-  }
-
-  /**
-   * Resolves at the end of the outage. A caller that gives up leaves nothing behind, so that a long outage does not
-   * collect all that ever waited.
-   */
-  wait(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      const leave = () => {
-        this.#waiting.delete(enter);
-        reject(signal.reason);
-      };
-      const enter = () => {
-        signal.removeEventListener('abort', leave);
-        resolve();
-      };
-      signal.addEventListener('abort', leave, { once: true });
-      this.#waiting.add(enter);
-    });
+  constructor(cause: unknown) {
+    this.cause = cause;
+    this.lastError = cause;
   }
 
   get waiting(): number {
     return this.#waiting.size;
   }
 
+  /**
+   * Resolves at the end of the outage. A call that ends first leaves nothing behind, so that a long outage does not
+   * collect all that ever waited.
+   */
+  wait(call: Call): Promise<void> {
+    return call.wait((resume) => {
+      this.#waiting.add(resume);
+      return () => this.#waiting.delete(resume);
+    });
+  }
+
   end(): void {
-    for (const enter of this.#waiting) enter();
+    for (const resume of this.#waiting) resume();
     this.#waiting.clear();
   }
 }

@@ -1,4 +1,5 @@
 /** How many calls may be at the daemon at once; the rest wait, first in, first out. */
+import type { Call } from './call.js';
 
 export class Slots {
   #free: number;
@@ -8,24 +9,15 @@ export class Slots {
     this.#free = count;
   }
 
-  /** Resolves once a slot is taken; a caller that gives up leaves the queue. */
-  take(signal: AbortSignal): Promise<void> {
+  /** Resolves once a slot is taken; a call that ends first leaves the queue. */
+  async take(call: Call): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1;
-      return Promise.resolve();
+      return;
     }
-    return new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      const leave = () => {
-        this.#waiting.delete(enter);
-        reject(signal.reason);
-      };
-      const enter = () => {
-        signal.removeEventListener('abort', leave);
-        resolve();
-      };
-      signal.addEventListener('abort', leave, { once: true });
-      this.#waiting.add(enter);
+    await call.wait((resume) => {
+      this.#waiting.add(resume);
+      return () => this.#waiting.delete(resume);
     });
   }
 

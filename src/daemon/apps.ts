@@ -93,6 +93,8 @@ export class App {
   #serving: Serving;
   /** Changed credentials whose connection Apple has not taken yet. */
   #next: Serving | undefined;
+  /** Connections that only finish what they have begun. */
+  readonly #retiring = new Set<Promise<void>>();
 
   constructor(id: string, credentials: Credentials, options: AppsOptions, closing: AbortSignal) {
     this.id = id;
@@ -118,11 +120,13 @@ export class App {
   change(credentials: Credentials): void {
     const wanted = (this.#next ?? this.#serving).credentials.fingerprint;
     if (credentials.fingerprint === wanted) return;
-    this.#log('changing', { topic: credentials.topic, warnings: credentials.warnings });
-    const superseded = this.#next;
+    if (this.#next) this.#retire(this.#next);
     this.#next = undefined;
-    void superseded?.sender.close();
-    if (credentials.fingerprint === this.credentials.fingerprint) return;
+    if (credentials.fingerprint === this.credentials.fingerprint) {
+      this.#log('change called off');
+      return;
+    }
+    this.#log('changing', { topic: credentials.topic, warnings: credentials.warnings });
     const next = this.#dial(credentials);
     this.#next = next;
     void this.#swapTo(next);
@@ -148,9 +152,9 @@ export class App {
   }
 
   async close(): Promise<void> {
-    const next = this.#next;
+    if (this.#next) this.#retire(this.#next);
     this.#next = undefined;
-    await Promise.all([this.#serving.sender.close(), next?.sender.close()]);
+    await Promise.all([this.#serving.sender.close(), ...this.#retiring]);
   }
 
   #dial(credentials: Credentials): Serving {
@@ -181,8 +185,13 @@ export class App {
       this.#serving = next;
       this.#next = undefined;
       this.#log('changed', { topic: next.credentials.topic });
-      await old.sender.close();
+      this.#retire(old);
     }
+  }
+
+  #retire({ sender }: Serving): void {
+    const closed = sender.close().finally(() => this.#retiring.delete(closed));
+    this.#retiring.add(closed);
   }
 
   #log(event: string, fields?: Record<string, unknown>): void {

@@ -55,7 +55,7 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
     await drained;
     clearTimeout(timer);
     await apps.close();
-    front.close();
+    await front.close();
     log('stopped');
   }
 

@@ -1,7 +1,6 @@
 /** The HTTP front: reads a call, has it answered, writes the answer. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { finished } from 'node:stream/promises';
 import { OverloadedError } from '../errors.js';
 import { type Fault, faultOf } from '../rpc/faults.js';
 import { decodeCall, encodeAnswer, encodeFault, type Value } from '../rpc/xml.js';
@@ -28,6 +27,7 @@ export class Front {
   readonly #server: Server;
   readonly #underWay = new Set<Promise<void>>();
   #stopping = false;
+  #closed: Promise<void> | undefined;
 
   constructor(options: FrontOptions) {
     this.#options = options;
@@ -59,39 +59,35 @@ export class Front {
   /** Takes no more connections, answers new calls with fault 503, and resolves when those under way are answered. */
   async drain(): Promise<void> {
     this.#stopping = true;
-    this.#server.close();
-    this.#server.closeIdleConnections();
+    this.#closed = new Promise((resolve) => this.#server.close(() => resolve()));
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 
-  close(): void {
+  /** Ends the connections that are left, after {@link drain}. */
+  async close(): Promise<void> {
     this.#server.closeAllConnections();
+    await this.#closed;
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { maxBodyBytes, signal } = this.#options;
     if (request.method !== 'POST') {
       response.setHeader('Allow', 'POST');
       refuse(response, 405, 'an XML-RPC call is a POST');
-    } else {
-      const body = await readBody(request, maxBodyBytes, signal);
-      if (body === 'cut short') return;
-      if (body === 'too large') refuse(response, 413, `the body is over ${maxBodyBytes} bytes`);
-      else await this.#answer(body, request.headers['content-type'], response);
+      return;
     }
-    // Not served before the answer is out, since closing would cut it short; its reader may be gone, or not read.
-    await finished(response, { signal }).catch(() => undefined);
-  }
-
-  async #answer(
-    body: Buffer,
-    contentType: string | undefined,
-    response: ServerResponse,
-  ): Promise<void> {
-    const answer = Buffer.from(await this.#call(body, contentType));
+    const { maxBodyBytes, signal } = this.#options;
+    const body = await readBody(request, maxBodyBytes, signal);
+    if (body === 'cut short') return;
+    if (body === 'too large') {
+      refuse(response, 413, `the body is over ${maxBodyBytes} bytes`);
+      return;
+    }
+    const answer = Buffer.from(await this.#call(body, request.headers['content-type']));
     if (this.#stopping) response.setHeader('Connection', 'close');
     response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': answer.length });
-    response.end(answer);
+    // Ended only when it is out: a server that closes cuts off what has ended, whether it has been read or not.
+    if (!response.write(answer)) await readOut(response, signal);
+    response.end();
   }
 
   async #call(body: Buffer, contentType: string | undefined): Promise<string> {
@@ -141,6 +137,20 @@ async function readBody(
     request.once('end', () => finish(bytes > maxBytes ? 'too large' : Buffer.concat(chunks)));
     request.once('error', cut);
     request.once('close', () => finish('cut short'));
+  });
+}
+
+/** Resolves when the answer is in the system's hands, or there is nobody left to take it. */
+async function readOut(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  if (response.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    signal.addEventListener('abort', done, { once: true });
+    response.once('drain', done);
+    response.once('close', done);
   });
 }
 

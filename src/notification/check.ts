@@ -53,7 +53,9 @@ export function checkNotification(notification: object): CheckedNotification {
 
   const unknownNames = Object.keys(notification).filter((name) => !names.has(name));
   for (const name of unknownNames) {
-    wrong.push(`${name} is no field of a notification, expected ${[...names].join(', ')}`);
+    wrong.push(
+      `${name.slice(0, 40)} is no field of a notification, expected ${[...names].join(', ')}`,
+    );
   }
   const body = encodePayload(payload, wrong);
   if (pushType !== undefined && !isPushType(pushType)) {

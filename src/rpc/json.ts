@@ -2,7 +2,8 @@
 
 /**
  * U+FFFE and U+FFFF, which XML can't carry, are written as `\uXXXX`; JSON.stringify does so with lone surrogates
- * and control characters, but leaves these two bare.
+ * and control characters, but leaves these two bare. So is the end of `]]>`: npm xmlrpc, which writes CDATA, takes
+ * care of the first in a string only.
  */
 export function toJsonText(value: unknown): string {
   return escapeForXml(JSON.stringify(value));
@@ -10,5 +11,8 @@ export function toJsonText(value: unknown): string {
 
 /** The same for text that is JSON already. */
 export function escapeForXml(json: string): string {
-  return json.replaceAll('\ufffe', '\\ufffe').replaceAll('\uffff', '\\uffff');
+  return json
+    .replaceAll('\ufffe', '\\ufffe')
+    .replaceAll('\uffff', '\\uffff')
+    .replaceAll(']]>', ']]\\u003e');
 }

@@ -77,9 +77,9 @@ export class XmlReader {
     }
     const name = text.slice(start, end);
     if (name === '') throw this.fault(NOT_XML, 'found a < that starts no tag, expected &lt;');
-    this.#path.push(name);
     this.#at = end + 1;
-    if (code !== GREATER) this.#attributes(end);
+    if (code !== GREATER) this.#attributes(name, end);
+    this.#path.push(name);
     return name;
   }
 
@@ -175,7 +175,7 @@ export class XmlReader {
   }
 
   /** Goes through what a start tag has after its name. */
-  #attributes(start: number): void {
+  #attributes(tag: string, start: number): void {
     const text = this.#text;
     const seen = new Set<string>();
     let end = start;
@@ -194,8 +194,8 @@ export class XmlReader {
     if (this.#empty) this.#at += 1;
     if (this.#at >= text.length) throw this.#cut();
     if (text.charCodeAt(this.#at) !== GREATER) {
-      const tag = excerpt(this.#path.at(-1) ?? '');
-      throw this.fault(NOT_XML, `the tag ${tag} is malformed, expected attributes or >`);
+      const found = `the tag ${excerpt(tag)} is malformed`;
+      throw this.fault(NOT_XML, `${found}, expected attributes or >`);
     }
     this.#at += 1;
   }

@@ -34,9 +34,15 @@ export type CutOff =
   | { kind: 'stall' | 'hangUp'; when: When }
   | { kind: 'reset'; when: When; code: number };
 
+/** How long an answer waits: for so many milliseconds, or for a promise. */
+export interface Delay {
+  when: When;
+  over: number | Promise<void>;
+}
+
 export class Commands {
   readonly answers = new Queue<{ kind: 'answer'; answer: Answer } | CutOff>();
-  readonly delays = new Queue<{ ms: number; when: When }>();
+  readonly delays = new Queue<Delay>();
   /** Refused until further notice, by device token in lower case. */
   readonly deviceTokens = new Map<string, Refusal>();
 }

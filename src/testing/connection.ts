@@ -19,6 +19,7 @@ export interface Arrival {
   body: Buffer;
 }
 
+/** The connection takes no request any more, and closes once all answers are out. */
 export interface GoAway {
   /**
    * The last stream id that is still answered; requests above it are dropped. `'all'`: all that have arrived are
@@ -31,8 +32,6 @@ export interface GoAway {
   code?: number;
   /** Apple's is JSON with a reason, if any. @default '' */
   debugData?: string;
-  /** Whether the connection closes once the answers are out; else it lingers until the client closes it. @default true */
-  close?: boolean;
 }
 
 const maxBody = 64 * 1024;
@@ -70,9 +69,10 @@ export class Connection {
     this.#limit = options.maxConcurrentStreams;
     // The socket's own errors, resets above all, are the client's right.
     socket.on('error', () => {});
-    this.#session = performServerHandshake(socket, {
-      settings: { maxConcurrentStreams: this.#allowed() },
-    });
+    const settings = { maxConcurrentStreams: this.#allowed() };
+    // Not in node's types; beyond its ten, a test that changes the limit quickly would lose the connection.
+    const patience = { maxOutstandingSettings: 1000 };
+    this.#session = performServerHandshake(socket, { settings, ...patience });
     // A client that breaks the protocol loses its connection, nobody else's.
     this.#session.on('error', () => {});
     this.#session.on(
@@ -132,7 +132,7 @@ export class Connection {
     }
   }
 
-  goAway({ lastStreamId = 'all', code = 0, debugData = '', close = true }: GoAway): void {
+  goAway({ lastStreamId = 'all', code = 0, debugData = '' }: GoAway): void {
     if (this.#session.destroyed) return;
     const last = lastStreamId === 'none' ? this.#lastRecorded : lastStreamId;
     // node:http2 takes 0 for the last id seen, so the least it can be told is 1.
@@ -142,7 +142,7 @@ export class Connection {
       const dropped = lastStreamId === 'none' ? !this.#recorded.has(stream) : last === 0;
       if (dropped) stream.close(constants.NGHTTP2_REFUSED_STREAM);
     }
-    this.#closing ||= close;
+    this.#closing = true;
     this.#closeIfDone();
   }
 

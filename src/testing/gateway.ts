@@ -6,7 +6,7 @@ import type { Server, TLSSocket } from 'node:tls';
 import type { Authority, Environment } from './authority.js';
 import { type ClientCertificate, judgeCertificate, readClientCertificate } from './certificate.js';
 import { check, type Identity, idOf, type Refusal, tokenOf, topicOf } from './checks.js';
-import type { Answer, Commands, CutOff } from './commands.js';
+import type { Answer, Commands, CutOff, Delay } from './commands.js';
 import { type Arrival, Connection } from './connection.js';
 import type { ProviderTokens } from './provider-token.js';
 import type { Records } from './records.js';
@@ -81,7 +81,7 @@ export class Gateway {
     const command = commands.answers.take(token);
     const cutOff = command?.kind === 'answer' ? undefined : command;
 
-    if (delay?.when === 'before') await pause(stream, delay.ms);
+    if (delay?.when === 'before') await pause(stream, delay);
     if (stream.closed) return;
     if (cutOff?.when === 'before') {
       cut(arrival, cutOff);
@@ -119,7 +119,7 @@ export class Gateway {
     });
     this.#parts.onChange();
 
-    if (delay?.when === 'after') await pause(stream, delay.ms);
+    if (delay?.when === 'after') await pause(stream, delay);
     if (stream.closed) return;
     if (cutOff) cut(arrival, cutOff);
     else this.#answer(arrival, id, answer);
@@ -157,9 +157,10 @@ function cut({ connection, stream }: Arrival, cutOff: CutOff): void {
 }
 
 /** Ends early when the stream does. */
-function pause(stream: ServerHttp2Stream, ms: number): Promise<void> {
+function pause(stream: ServerHttp2Stream, { over }: Delay): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
+    const timer = typeof over === 'number' ? setTimeout(resolve, over) : undefined;
+    if (typeof over !== 'number') over.then(resolve);
     stream.once('close', () => {
       clearTimeout(timer);
       resolve();

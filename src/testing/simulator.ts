@@ -271,10 +271,20 @@ export class Simulator implements AsyncDisposable {
 
   /** Makes the next requests wait, beside what else was commanded for them. @default when 'before' */
   delay(ms: number, { when = 'before', ...limit }: { when?: When } & Limit = {}): void {
-    this.#parts.commands.delays.add({ ms, when }, limit);
+    this.#parts.commands.delays.add({ over: ms, when }, limit);
   }
 
-  /** Forgets what was commanded for the next requests; what was said of device tokens stays. */
+  /** Like {@link delay}, until the function that it returns is called. @default when 'before' */
+  hold({ when = 'before', ...limit }: { when?: When } & Limit = {}): () => void {
+    let release = () => {};
+    const over = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.#parts.commands.delays.add({ over, when }, limit);
+    return release;
+  }
+
+  /** Forgets what was commanded for requests to come; what was said of device tokens stays, and so does what waits. */
   recover(): void {
     this.#parts.commands.answers.clear();
     this.#parts.commands.delays.clear();

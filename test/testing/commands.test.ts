@@ -132,7 +132,7 @@ test('a stalled request is never answered; before leaves no trace, after does', 
     ],
   );
   provider.session.destroy();
-  assert.deepEqual(await Promise.all(ends), ['reset 8', 'reset 8']);
+  await Promise.all(ends);
   await simulator.until(() => simulator.pending === 0);
 });
 
@@ -174,13 +174,26 @@ for (const when of ['before', 'after'] as const) {
     await using provider = await withCertificate(simulator);
     simulator.delay(50, { when });
     const start = performance.now();
-    const slow = provider.push();
-    await simulator.until(() => simulator.pending === 1);
-    if (when === 'after') await simulator.until(() => simulator.requests.length === 1);
-    else assert.equal(simulator.requests.length, 0);
-    assert.equal((await slow).status, 200);
+    assert.equal((await provider.push()).status, 200);
     assert.ok(performance.now() - start >= 49);
     assert.equal(simulator.accepted.length, 1);
+  });
+
+  test(`a request can be held ${when} recording, as long as one likes`, async () => {
+    await using simulator = await createSimulator();
+    await using provider = await withCertificate(simulator);
+    const release = simulator.hold({ when, token: other });
+    const held = provider.push({ token: other });
+    await simulator.until(() => simulator.pending === 1);
+    if (when === 'after') await simulator.until(() => simulator.requests.length === 1);
+    assert.equal((await provider.push()).status, 200);
+    assert.equal(simulator.pending, 1);
+    release();
+    assert.equal((await held).status, 200);
+    assert.deepEqual(
+      simulator.accepted.map(({ token }) => token),
+      when === 'after' ? [other, deviceToken] : [deviceToken, other],
+    );
   });
 }
 
@@ -208,20 +221,15 @@ test('a delay goes with another command', async () => {
 test('GOAWAY for all lets what is under way finish, then closes', async () => {
   await using simulator = await createSimulator();
   await using provider = await withCertificate(simulator);
-  simulator.delay(20, { times: 2 });
+  const release = simulator.hold({ times: 2 });
   const ends = [outcome(provider.push()), outcome(provider.push())];
   await simulator.until(() => simulator.pending === 2);
   const told = goneAway(provider);
   const closed = once(provider.session, 'close');
-  simulator.goAway({
-    code: NGHTTP2_ENHANCE_YOUR_CALM,
-    debugData: '{"reason":"Shutdown"}',
-  });
+  simulator.goAway({ debugData: '{"reason":"Shutdown"}' });
   const [code, last, data] = await told;
-  assert.deepEqual(
-    [code, last, data?.toString()],
-    [NGHTTP2_ENHANCE_YOUR_CALM, 3, '{"reason":"Shutdown"}'],
-  );
+  assert.deepEqual([code, last, data?.toString()], [0, 3, '{"reason":"Shutdown"}']);
+  release();
   assert.deepEqual(await Promise.all(ends), ['200', '200']);
   await closed;
   await using next = await withCertificate(simulator);
@@ -232,17 +240,17 @@ test('GOAWAY for none drops what is not recorded yet, and never what is', async 
   await using simulator = await createSimulator();
   await using provider = await withCertificate(simulator);
   assert.equal(await outcome(provider.push()), '200');
-  simulator.stall({ when: 'before', times: 2 });
-  simulator.delay(20, { when: 'after', token: other });
+  simulator.stall({ when: 'before', times: 3, token: deviceToken });
+  const release = simulator.hold({ when: 'after', token: other });
   const dropped = [outcome(provider.push()), outcome(provider.push())];
   const kept = outcome(provider.push({ token: other }));
-  const alsoDropped = outcome(provider.push());
-  simulator.stall({ when: 'before' });
+  dropped.push(outcome(provider.push()));
   await simulator.until(() => simulator.pending === 4 && simulator.requests.length === 2);
   const told = goneAway(provider);
   simulator.goAway({ lastStreamId: 'none' });
   assert.equal((await told)[1], 7);
-  assert.deepEqual(await Promise.all([...dropped, alsoDropped]), Array(3).fill('reset 7'));
+  assert.deepEqual(await Promise.all(dropped), Array(3).fill('reset 7'));
+  release();
   assert.equal(await kept, '200');
   assert.equal(simulator.requests.length, 2);
 });
@@ -261,23 +269,26 @@ test('GOAWAY for none drops the very first request too', async () => {
 test('GOAWAY with a chosen last id drops the streams above it', async () => {
   await using simulator = await createSimulator();
   await using provider = await withCertificate(simulator);
-  simulator.delay(20, { times: 4 });
+  const release = simulator.hold({ times: 4 });
   const ends = [1, 3, 5, 7].map(() => outcome(provider.push()));
   await simulator.until(() => simulator.pending === 4);
   const told = goneAway(provider);
   simulator.goAway({ lastStreamId: 3 });
   assert.equal((await told)[1], 3);
+  release();
   assert.deepEqual(await Promise.all(ends), ['200', '200', 'reset 7', 'reset 7']);
   assert.equal(simulator.requests.length, 2);
 });
 
-test('GOAWAY reaches all connections, and can leave them lingering', async () => {
+test('GOAWAY reaches all connections, idle ones too, with any code', async () => {
   await using simulator = await createSimulator();
   await using one = await withCertificate(simulator);
   await using two = await withToken(simulator);
   const told = [goneAway(one), goneAway(two)];
-  simulator.goAway({ close: false });
-  for (const [code, last] of await Promise.all(told)) assert.deepEqual([code, last], [0, 0]);
+  simulator.goAway({ code: NGHTTP2_ENHANCE_YOUR_CALM });
+  for (const [code, last] of await Promise.all(told)) {
+    assert.deepEqual([code, last], [NGHTTP2_ENHANCE_YOUR_CALM, 0]);
+  }
 });
 
 test('the limit of streams falls and rises on connections that are open, and holds for new ones', async () => {
@@ -292,8 +303,11 @@ test('the limit of streams falls and rises on connections that are open, and hol
     limits.push(certified.maxConcurrentStreams, unproven.maxConcurrentStreams);
   }
   assert.deepEqual(limits, [2, 1, 0, 0, 5000, 1]);
+  for (let limit = 100; limit > 0; limit -= 1) simulator.limitStreams(limit);
   await using next = await withCertificate(simulator);
-  assert.equal(next.maxConcurrentStreams, 5000);
+  assert.equal(next.maxConcurrentStreams, 1);
+  assert.equal(await outcome(certified.push()), '200');
+  assert.equal(certified.maxConcurrentStreams, 1);
 });
 
 test('thousands of requests can wait at once', async () => {

@@ -1,0 +1,108 @@
+/** One call of the app: its promise, its deadline, and whatever it waits for at the moment. */
+import { setMaxListeners } from 'node:events';
+import { DeadlineError } from '../errors.js';
+
+export interface CallLimits {
+  /** The whole call, in milliseconds. */
+  deadlineMs: number;
+  signal?: AbortSignal | undefined;
+}
+
+export class Call<T = unknown> {
+  readonly promise: Promise<T>;
+  /** UNIX milliseconds. */
+  readonly deadline: number;
+  /** How often its request has left. */
+  attempts = 0;
+  /** Its request is at the daemon. */
+  underWay = false;
+  /** Why it has not succeeded yet. */
+  lastError: unknown;
+  #ended = false;
+  #resolve!: (value: T) => void;
+  #reject!: (reason: unknown) => void;
+  /** Leaves what it waits for. */
+  #leave: ((reason: unknown) => void) | undefined;
+  #abort: AbortController | undefined;
+  readonly #timer: NodeJS.Timeout;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: (() => void) | undefined;
+
+  /** @param trouble why the daemon can't be reached, asked at the deadline */
+  constructor({ deadlineMs, signal }: CallLimits, trouble: () => unknown) {
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.deadline = Date.now() + deadlineMs;
+    this.#timer = setTimeout(() => {
+      const cause = trouble() ?? this.lastError;
+      const because = cause instanceof Error ? `: ${cause.message}` : '';
+      this.fail(new DeadlineError(`no success within ${deadlineMs} ms${because}`, { cause }));
+    }, deadlineMs);
+    if (signal) {
+      // One signal may end thousands of calls.
+      setMaxListeners(0, signal);
+      this.#signal = signal;
+      this.#onAbort = () => this.fail(signal.reason);
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Aborted when the call ends without success. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#ended) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  succeed(value: T): void {
+    if (this.#end()) this.#resolve(value);
+  }
+
+  /** Nothing happens where it has ended: the first end counts. */
+  fail(reason: unknown): void {
+    if (!this.#end()) return;
+    this.#reject(reason);
+    this.#leave?.(reason);
+    this.#abort?.abort(reason);
+  }
+
+  /**
+   * Waits, and leaves when the call ends.
+   * @param enter is given what resolves the wait, and gives what takes it back
+   */
+  wait(enter: (resume: () => void) => () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) throw new Error('the call has ended');
+      const takeBack = enter(() => {
+        this.#leave = undefined;
+        resolve();
+      });
+      this.#leave = (reason) => {
+        this.#leave = undefined;
+        takeBack();
+        reject(reason);
+      };
+    });
+  }
+
+  pause(ms: number): Promise<void> {
+    return this.wait((resume) => {
+      const timer = setTimeout(resume, ms);
+      return () => clearTimeout(timer);
+    });
+  }
+
+  #end(): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort);
+    return true;
+  }
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { requestTo, template } from '../../src/apns/request.js';
+import { checkNotification } from '../../src/notification/check.js';
+
+const topic = 'com.example.app';
+const alert = { aps: { alert: 'Grüße 👋' } };
+
+function headersOf(notification: object): Record<string, string> {
+  return Object.fromEntries(template(checkNotification(notification), topic).headers);
+}
+
+test('a request is a POST to the token, with the apns-id and the payload as UTF-8', () => {
+  const request = requestTo(
+    'aa11',
+    'some-id',
+    template(checkNotification({ payload: alert }), topic),
+  );
+  assert.equal(request.method, 'POST');
+  assert.equal(request.path, '/3/device/aa11');
+  assert.deepEqual(request.headers, [
+    ['apns-topic', topic],
+    ['apns-push-type', 'alert'],
+    ['apns-id', 'some-id'],
+  ]);
+  assert.equal(request.body.toString('utf8'), JSON.stringify(alert));
+});
+
+test('what the author leaves out is not sent, and what Apple wants of a background push is', () => {
+  const background = { aps: { 'content-available': 1 } };
+  const cases: [notification: object, headers: Record<string, string>][] = [
+    [{ payload: alert }, { 'apns-push-type': 'alert' }],
+    [
+      { payload: alert, priority: 1 },
+      { 'apns-push-type': 'alert', 'apns-priority': '1' },
+    ],
+    [
+      { payload: alert, expiration: 0 },
+      { 'apns-push-type': 'alert', 'apns-expiration': '0' },
+    ],
+    [
+      { payload: alert, expiration: new Date(1_700_000_000_999) },
+      { 'apns-push-type': 'alert', 'apns-expiration': '1700000000' },
+    ],
+    [{ payload: background }, { 'apns-push-type': 'background', 'apns-priority': '5' }],
+    [{ payload: background, pushType: 'alert' }, { 'apns-push-type': 'alert' }],
+  ];
+  for (const [notification, headers] of cases) {
+    assert.deepEqual(headersOf(notification), { 'apns-topic': topic, ...headers });
+  }
+  assert.equal(
+    headersOf({ payload: alert, topic: 'com.example.other' })['apns-topic'],
+    'com.example.other',
+  );
+});
+
+test('receivers share one payload and the headers that they have in common', () => {
+  const shared = template(checkNotification({ payload: alert }), topic);
+  const [one, other] = [requestTo('aa', 'id-1', shared), requestTo('bb', 'id-2', shared)];
+  assert.equal(one.body, other.body);
+  assert.equal(shared.headers.length, 2);
+});

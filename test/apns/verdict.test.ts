@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Verdict, verdictOn } from '../../src/apns/verdict.js';
+import { ClosedError, OverloadedError } from '../../src/errors.js';
+
+function answered(status: number, body: object | string = '', headers = {}): Verdict {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  return verdictOn({ kind: 'response', status, headers, body: text });
+}
+
+/** What a caller is told, and whether the request may go out again. */
+function reactionTo(verdict: Verdict): string {
+  if (verdict.kind !== 'failed') return verdict.kind;
+  return `${verdict.error.code}, ${verdict.repeatAfterMs === undefined ? 'final' : 'repeat'}`;
+}
+
+test("each of Apple's statuses and reasons has its reaction", () => {
+  const cases: [status: number, reasons: string[], reaction: string][] = [
+    [200, [''], 'accepted'],
+    [
+      400,
+      [
+        'BadCollapseId',
+        'BadDeviceToken',
+        'BadExpirationDate',
+        'BadMessageId',
+        'BadPriority',
+        'BadTopic',
+        'DeviceTokenNotForTopic',
+        'DuplicateHeaders',
+        'InvalidPushType',
+        'MissingDeviceToken',
+        'MissingTopic',
+        'PayloadEmpty',
+        'TopicDisallowed',
+        'SomethingNew',
+        'constructor',
+        '',
+      ],
+      'rejected',
+    ],
+    [400, ['IdleTimeout'], 'APNS_UNAVAILABLE, repeat'],
+    [
+      403,
+      [
+        'BadCertificate',
+        'BadCertificateEnvironment',
+        'BadEnvironmentKeyIdInToken',
+        'Forbidden',
+        'InvalidProviderToken',
+        'MissingProviderToken',
+        '',
+      ],
+      'CREDENTIALS, final',
+    ],
+    [403, ['ExpiredProviderToken', 'UnrelatedKeyIdInToken'], 'APNS_UNAVAILABLE, repeat'],
+    [404, ['BadPath'], 'INVALID_ARGUMENT, final'],
+    [405, ['MethodNotAllowed'], 'INVALID_ARGUMENT, final'],
+    [410, ['Unregistered', 'ExpiredToken', ''], 'rejected'],
+    [413, ['PayloadTooLarge', ''], 'rejected'],
+    [429, ['TooManyRequests', 'TooManyProviderTokenUpdates'], 'APNS_UNAVAILABLE, repeat'],
+    [500, ['InternalServerError', ''], 'APNS_UNAVAILABLE, repeat'],
+    [503, ['ServiceUnavailable', 'Shutdown', ''], 'APNS_UNAVAILABLE, repeat'],
+    [502, [''], 'APNS_UNAVAILABLE, repeat'],
+    [302, [''], 'APNS_UNAVAILABLE, repeat'],
+  ];
+  for (const [status, reasons, reaction] of cases) {
+    for (const reason of reasons) {
+      const verdict = answered(status, reason && { reason });
+      assert.equal(reactionTo(verdict), reaction, `${status} ${reason}`);
+    }
+  }
+});
+
+test('an accepted notification keeps the id that only the sandbox gives', () => {
+  assert.deepEqual(answered(200), { kind: 'accepted' });
+  assert.deepEqual(answered(200, '', { 'apns-unique-id': 'u' }), {
+    kind: 'accepted',
+    uniqueId: 'u',
+  });
+});
+
+test("a rejection has Apple's reason, and of a dead token the time", () => {
+  assert.deepEqual(answered(400, { reason: 'BadTopic', timestamp: 1 }), {
+    kind: 'rejected',
+    reason: 'BadTopic',
+    httpStatus: 400,
+  });
+  assert.deepEqual(answered(410, { reason: 'Unregistered', timestamp: 1_700_000_000_000 }), {
+    kind: 'rejected',
+    reason: 'Unregistered',
+    httpStatus: 410,
+    unregisteredAt: 1_700_000_000_000,
+  });
+});
+
+test('a body that is not what Apple sends leaves the status to decide', () => {
+  const bodies = ['<html>', 'null', '[]', '"x"', '{"reason":1,"timestamp":"2"}', '{"reason":'];
+  for (const body of bodies) {
+    assert.deepEqual(answered(410, body), { kind: 'rejected', reason: '', httpStatus: 410 }, body);
+  }
+});
+
+test('a repeat waits as long as Retry-After says, where it says seconds', () => {
+  const cases: [header: string | undefined, repeatAfterMs: number][] = [
+    [undefined, 0],
+    ['3', 3000],
+    ['0', 0],
+    ['-1', 0],
+    ['soon', 0],
+    ['Wed, 21 Oct 2015 07:28:00 GMT', 0],
+  ];
+  for (const [header, repeatAfterMs] of cases) {
+    const verdict = answered(503, '', header === undefined ? {} : { 'retry-after': header });
+    assert.ok(verdict.kind === 'failed');
+    assert.equal(verdict.repeatAfterMs, repeatAfterMs, header);
+  }
+});
+
+test("the error of a final answer names Apple's status and reason", () => {
+  const refused = answered(403, { reason: 'BadCertificate' });
+  assert.ok(refused.kind === 'failed');
+  assert.equal(refused.error.message, 'Apple answered 403 BadCertificate');
+  const silent = answered(503);
+  assert.ok(silent.kind === 'failed');
+  assert.equal(silent.error.message, 'no answer from APNs: Apple answered 503');
+});
+
+test('what has no answer is repeated at once, what found a full queue is not', () => {
+  for (const kind of ['unsent', 'unknown'] as const) {
+    const cause = new ClosedError('the connection ended');
+    const verdict = verdictOn({ kind, cause });
+    assert.equal(reactionTo(verdict), 'APNS_UNAVAILABLE, repeat');
+    assert.ok(verdict.kind === 'failed');
+    assert.equal(verdict.repeatAfterMs, 0);
+    assert.equal(verdict.error.cause, cause);
+    const full = verdictOn({ kind, cause: new OverloadedError('the queue is full') });
+    assert.equal(reactionTo(full), 'OVERLOADED, final');
+  }
+});

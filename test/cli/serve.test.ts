@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { createDaemon } from '../../src/daemon/index.js';
+import { createSimulator } from '../../src/testing/index.js';
+import { call } from '../support/calling.js';
+import { run, serve } from '../support/command.js';
+
+const note = { aps: { alert: 'Hello' } };
+
+const folder = await mkdtemp(join(tmpdir(), 'apnsd-test-'));
+after(() => rm(folder, { recursive: true }));
+
+async function file(name: string, contents: string): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, contents);
+  return path;
+}
+
+/** A simulator, and the flags for a daemon that has the app `app` at it. */
+async function startSimulator() {
+  const simulator = await createSimulator();
+  const cert = await file('apns.pem', simulator.certificate);
+  const config = { initial: [{ appId: 'app', cert, environment: 'sandbox' }] };
+  const flags = [
+    ['--config', await file('config.json', JSON.stringify(config))],
+    ['--ca', await file('ca.pem', simulator.ca)],
+    ['--gateway', `sandbox=${simulator.url}`],
+  ].flat();
+  return Object.assign(simulator, { flags });
+}
+
+test('it says where it listens, logs in JSON, pushes for the apps of its config, and ends cleanly on SIGTERM', async () => {
+  await using simulator = await startSimulator();
+  await using daemon = await serve(...simulator.flags);
+  assert.equal(await call(daemon.url, 'notify', 'app', 'aa11', note), null);
+  assert.equal(simulator.accepted.length, 1);
+  daemon.signal('SIGTERM');
+  assert.deepEqual(await daemon.ended, [0, null]);
+  const events = daemon.lines.map((line) => JSON.parse(line).event);
+  assert.deepEqual(events.slice(0, 2), ['listening', 'provisioned']);
+  assert.deepEqual(events.slice(-1), ['stopped']);
+});
+
+test('after SIGTERM and SIGINT what was accepted is finished before it ends', async () => {
+  await using simulator = await startSimulator();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    await using daemon = await serve(...simulator.flags);
+    simulator.delay(300);
+    const notified = call(daemon.url, 'notify', 'app', 'aa11', note);
+    await simulator.until(() => simulator.pending === 1);
+    daemon.signal(signal);
+    assert.equal(await notified, null);
+    assert.deepEqual(await daemon.ended, [0, null]);
+  }
+  assert.equal(simulator.accepted.length, 2);
+});
+
+test('a second signal ends it at once, with 1', async () => {
+  await using simulator = await startSimulator();
+  await using daemon = await serve(...simulator.flags);
+  simulator.stall({ when: 'after' });
+  const lost = assert.rejects(call(daemon.url, 'notify', 'app', 'aa11', note));
+  await simulator.nextRequest();
+  daemon.signal('SIGTERM');
+  await daemon.logged('stopping');
+  daemon.signal('SIGTERM');
+  assert.deepEqual(await daemon.ended, [1, null]);
+  await lost;
+});
+
+test('what is not finished after --drain-timeout is given up', async () => {
+  await using simulator = await startSimulator();
+  await using daemon = await serve(...simulator.flags, '--drain-timeout', '0.2');
+  simulator.stall({ when: 'after' });
+  const failed = assert.rejects(call(daemon.url, 'notify', 'app', 'aa11', note), {
+    faultCode: 500,
+  });
+  await simulator.nextRequest();
+  daemon.signal('SIGTERM');
+  assert.deepEqual(await daemon.ended, [0, null]);
+  await failed;
+});
+
+test('it goes on pushing when nobody reads its log any more', async () => {
+  await using simulator = await startSimulator();
+  await using daemon = await serve(...simulator.flags);
+  await daemon.logged('connected');
+  daemon.stderr.destroy();
+  for (let i = 0; i < 3; i += 1) {
+    await assert.rejects(call(daemon.url, 'feedback', 'other'), { faultCode: 404 });
+  }
+  assert.equal(await call(daemon.url, 'notify', 'app', 'aa11', note), null);
+  daemon.signal('SIGTERM');
+  assert.deepEqual(await daemon.ended, [0, null]);
+});
+
+test('--help lists every flag, --version prints the version', async () => {
+  const [helped, versioned] = await Promise.all([
+    run('serve', '--help'),
+    run('serve', '--version'),
+  ]);
+  assert.equal(helped.code, 0);
+  for (const flag of ['listen', 'config', 'gateway', 'ca', 'drain-timeout', 'version', 'help']) {
+    assert.match(helped.stdout, new RegExp(`^  --${flag}\\b`, 'm'));
+  }
+  assert.equal(versioned.code, 0);
+  assert.match(versioned.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test('a start that fails prints one line and nothing else: 2 for wrong usage, 1 for the rest', async () => {
+  await using simulator = await startSimulator();
+  await using other = await createDaemon({ listen: '127.0.0.1:0' });
+  const taken = new URL(other.url).host;
+  const secret = simulator.key.key.split('\n')[1] ?? '';
+  const noJson = await file('no.json', `{"initial": [{"key": "${secret}`);
+  const initial = [
+    { appId: 'one', cert: 'apns.pem', environment: 'sandbox' },
+    { appId: 'two', cert: join(folder, 'none.pem'), environment: 'sandbox' },
+  ];
+  const badEntries = await file('bad.json', JSON.stringify({ initial }));
+  const noPem = await file('no.pem', 'hello');
+  const cases: [argv: string[], code: number, says: RegExp][] = [
+    [['--port', '7077'], 2, /'--port'/],
+    [['--listen', '0.0.0.0:7077'], 2, /expected a loopback address such as 127\.0\.0\.1: whoever/],
+    [['--gateway', 'sandbox'], 2, /^--gateway is "sandbox", expected ENV=URL$/],
+    [['--gateway', 'sandbox=ftp://a'], 2, /^gateways\.sandbox is "ftp:\/\/a", expected https/],
+    [
+      ['--drain-timeout', 'soon'],
+      2,
+      /^--drain-timeout is "soon", expected seconds from 0 to 86400$/,
+    ],
+    [['--listen', taken, ...simulator.flags], 1, /EADDRINUSE/],
+    [['--config', join(folder, 'none.json')], 1, /^--config .*none\.json can't be read: ENOENT$/],
+    [['--config', noJson], 1, /no\.json is not JSON, expected \{ "initial": \[\.\.\.\] \}$/],
+    [
+      ['--config', badEntries],
+      1,
+      /^not provisioned: initial\[0\]: cert is neither PEM text nor an absolute path; initial\[1\]: cert .*none\.pem can't be read: ENOENT$/,
+    ],
+    [['--ca', join(folder, 'none.pem')], 1, /^--ca .*none\.pem can't be read: ENOENT$/],
+    [['--ca', noPem], 1, /^ca holds no CERTIFICATE, expected PEM text$/],
+  ];
+  const check = async ([argv, code, says]: (typeof cases)[number]) => {
+    // Port 0, so that a case which starts against our will takes nobody's port.
+    const listen = argv.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+    const ended = await run('serve', ...listen, ...argv);
+    const [, message = ''] = /^apnsd serve: (.+)\n$/.exec(ended.stderr) ?? [];
+    assert.match(message, says, `${argv.join(' ')}: ${ended.stderr}`);
+    assert.ok(!ended.stderr.includes(secret));
+    assert.deepEqual({ code: ended.code, stdout: ended.stdout }, { code, stdout: '' });
+  };
+  const queue = [...cases];
+  const worker = async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) await check(next);
+  };
+  await Promise.all([worker(), worker()]);
+  assert.equal(simulator.connections, 0);
+});

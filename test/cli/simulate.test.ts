@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:http2';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { bearer } from '../testing/provider.js';
+
+const entry = `
+  import { simulate } from ${JSON.stringify(new URL('../../src/cli/simulate.ts', import.meta.url))};
+  process.exitCode = await simulate(process.argv.slice(1));
+`;
+
+function start(...argv: string[]): ChildProcess {
+  const node = ['--throw-deprecation', '--import', 'tsx', '--input-type=module', '-e', entry];
+  return spawn(process.execPath, [...node, '--', ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** What a run says that ends by itself. */
+async function run(...argv: string[]) {
+  const child = start(...argv);
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (text) => (stdout += text));
+  child.stderr?.on('data', (text) => (stderr += text));
+  const [code] = await once(child, 'close');
+  return { code, stdout, stderr };
+}
+
+/** A run that has said where it listens, and what to type next. */
+async function running(...argv: string[]) {
+  const child = start('--listen', '127.0.0.1:0', ...argv);
+  const lines = createInterface({ input: child.stdout ?? process.stdin })[Symbol.asyncIterator]();
+  const listening = String((await lines.next()).value);
+  const serve = String((await lines.next()).value);
+  const [url = ''] = /https:\S+/.exec(listening) ?? [];
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    child.kill(signal);
+    await once(child, 'close');
+    return child.exitCode;
+  };
+  return {
+    listening,
+    serve,
+    url,
+    stop,
+    [Symbol.asyncDispose]: async () => void (await stop('SIGKILL')),
+  };
+}
+
+async function temporaryFolder() {
+  const path = await mkdtemp(join(tmpdir(), 'apnsd-test-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}
+
+async function push(
+  url: string,
+  credentials: { ca: string; cert?: string; key?: string },
+  headers: Record<string, string> = {},
+): Promise<number> {
+  const session = connect(url, credentials);
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': `/3/device/${'ab'.repeat(32)}`,
+    'apns-push-type': 'alert',
+    ...headers,
+  });
+  stream.end('{"aps":{"alert":"hello"}}');
+  const [{ ':status': status }] = await once(stream, 'response');
+  session.close();
+  await once(session, 'close');
+  return status;
+}
+
+test('it says where it listens and what to type next, and ends with 0 on either signal', async () => {
+  await using folder = await temporaryFolder();
+  const dir = join(folder.path, 'made here');
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    await using simulator = await running('--credentials', dir);
+    assert.match(simulator.listening, /^apnsd simulator listening on https:\/\/127\.0\.0\.1:\d+$/);
+    assert.equal(
+      simulator.serve,
+      `apnsd serve --config '${dir}/config.json' --gateway sandbox=${simulator.url} --ca '${dir}/ca.pem'`,
+    );
+    assert.equal(await simulator.stop(signal), 0);
+  }
+});
+
+test('the folder has credentials that work, for nobody else to read, and a restart keeps them', async () => {
+  await using folder = await temporaryFolder();
+  const dir = join(folder.path, 'credentials');
+  const record = join(folder.path, 'record.jsonl');
+  const contents = new Set<string>();
+  for (const restart of [1, 2]) {
+    await using simulator = await running('--credentials', dir, '--record', record);
+    const names = (await readdir(dir)).sort();
+    const [p8 = ''] = names;
+    const keyId = p8.slice('AuthKey_'.length, -'.p8'.length);
+    assert.match(keyId, /^[A-Z0-9]{10}$/);
+    const rest = ['ca-key.pem', 'ca.pem', 'com.example.app.pem', 'config.json'];
+    assert.deepEqual(names, [p8, ...rest]);
+    assert.equal((await stat(dir)).mode & 0o777, 0o700);
+    const texts: Record<string, string> = {};
+    for (const name of names) {
+      assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600);
+      texts[name] = await readFile(join(dir, name), 'utf8');
+    }
+    contents.add(JSON.stringify(texts));
+    const { initial } = JSON.parse(texts['config.json'] ?? '');
+    const { teamId } = initial[1];
+    const appId = 'com.example.app';
+    const environment = 'sandbox';
+    assert.deepEqual(initial, [
+      { appId, cert: join(dir, `${appId}.pem`), environment },
+      {
+        appId: `${appId}.token`,
+        key: join(dir, p8),
+        keyId,
+        teamId,
+        topic: appId,
+        environment,
+      },
+    ]);
+
+    const ca = texts['ca.pem'] ?? '';
+    const pem = texts['com.example.app.pem'] ?? '';
+    const key = texts[p8] ?? '';
+    const topics = [appId];
+    const authorization = bearer({ key, keyId, teamId, topic: appId, topics, environment });
+    assert.equal(await push(simulator.url, { ca, cert: pem, key: pem }), 200);
+    assert.equal(await push(simulator.url, { ca }, { authorization, 'apns-topic': appId }), 200);
+    const lines = (await readFile(record, 'utf8')).trimEnd().split('\n');
+    assert.equal(lines.length, 2 * restart);
+    assert.equal(await simulator.stop(), 0);
+  }
+  assert.equal(contents.size, 1);
+});
+
+test('without a folder it makes one, and takes it away at the end', async () => {
+  await using simulator = await running();
+  const [, config = ''] = / --config (\S+) /.exec(simulator.serve) ?? [];
+  assert.ok((await stat(config)).isFile());
+  await simulator.stop();
+  await assert.rejects(stat(config), { code: 'ENOENT' });
+});
+
+test('it never writes over a file that it did not make', async () => {
+  await using folder = await temporaryFolder();
+  await writeFile(join(folder.path, 'ca.pem'), 'precious');
+  const { code, stderr } = await run('--credentials', folder.path);
+  assert.equal(code, 1);
+  assert.match(stderr, /ca\.pem/);
+  assert.equal(await readFile(join(folder.path, 'ca.pem'), 'utf8'), 'precious');
+});
+
+test('help is on stdout', async () => {
+  const { code, stdout, stderr } = await run('--help');
+  assert.equal(code, 0);
+  assert.match(stdout, /^Usage: apnsd simulate/);
+  assert.equal(stderr, '');
+});
+
+test('wrong usage ends with 2, a failure with 1, each with one line', async (t) => {
+  await using folder = await temporaryFolder();
+  const spoilt = join(folder.path, 'config.json');
+  await writeFile(spoilt, '{}');
+  await using taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as { port: number };
+  const rows: [argv: string[], code: number, line: RegExp][] = [
+    [['--nonsense'], 2, /--nonsense/],
+    [['extra'], 2, /extra/],
+    [['--listen'], 2, /--listen/],
+    [['--listen', 'nowhere'], 2, /listen is 'nowhere', expected HOST:PORT/],
+    [['--listen', '127.0.0.1:99999'], 2, /expected HOST:PORT/],
+    [['--listen', `127.0.0.1:${port}`], 1, /EADDRINUSE/],
+    [['--credentials', '/dev/null/x'], 1, /\/dev\/null/],
+    [['--credentials', '/proc/x'], 1, /\/proc\/x/],
+    [['--credentials', folder.path], 1, /config\.json has no entry/],
+    [['--record', '/dev/null/x'], 1, /\/dev\/null/],
+  ];
+  for (const [argv, code, line] of rows) {
+    await t.test(argv.join(' '), async () => {
+      const result = await run(...argv);
+      assert.equal(result.code, code);
+      assert.match(result.stderr, line);
+      assert.match(result.stderr, /^apnsd simulate: [^\n]+\n$/);
+      assert.equal(result.stdout, '');
+    });
+  }
+});

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Feedback } from '../../src/daemon/feedback.js';
+import { startTestDaemon } from '../../src/testing/index.js';
+import { call, callXml, post } from '../support/calling.js';
+
+const note = { aps: { alert: 'Hello' } };
+const at = new Date(1_700_000_000_000);
+
+interface Read {
+  entries: { token: string; unregisteredAt: number }[];
+  cursor: string;
+}
+
+async function startDaemon() {
+  const daemon = await startTestDaemon();
+  const { host, simulator } = daemon;
+  await call(host, 'provision', 'app', simulator.certificate, 'sandbox');
+  /** Has Apple call these tokens dead. */
+  const kill = async (...tokens: string[]) => {
+    for (const token of tokens) simulator.unregister(token, { at });
+    await call(host, 'notify', 'app', tokens, note);
+  };
+  const read = (cursor: string, appId = 'app') =>
+    call(host, 'apnsd.feedback', appId, cursor) as Promise<Read>;
+  return Object.assign(daemon, { kill, read });
+}
+
+function tokensOf({ entries }: Read): string[] {
+  return entries.map(({ token }) => token).sort();
+}
+
+test('feedback hands out the tokens that Apple called dead, with the time, once', async () => {
+  await using daemon = await startDaemon();
+  await daemon.kill('aa', 'bb');
+  assert.deepEqual(await call(daemon.host, 'feedback', 'app'), [
+    [at, 'aa'],
+    [at, 'bb'],
+  ]);
+  assert.deepEqual(await call(daemon.host, 'feedback', 'app'), []);
+});
+
+test("feedback's dates are the daemon's local time, without a zone", async () => {
+  await using daemon = await startDaemon();
+  await daemon.kill('aa');
+  const pad = (part: number) => String(part).padStart(2, '0');
+  const day = `${at.getFullYear()}${pad(at.getMonth() + 1)}${pad(at.getDate())}`;
+  const time = `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
+  const { text } = await post(daemon.host, callXml('feedback', 'app'));
+  assert.match(text, new RegExp(`<dateTime\\.iso8601>${day}T${time}</dateTime\\.iso8601>`));
+});
+
+test('only a 410 is feedback: a bad token says nothing of the device', async () => {
+  await using daemon = await startDaemon();
+  daemon.simulator.badDeviceToken('aa');
+  daemon.simulator.answer({ status: 403, reason: 'BadCertificate' }, { token: 'bb' });
+  await assert.rejects(call(daemon.host, 'notify', 'app', ['aa', 'bb'], note));
+  assert.deepEqual(await call(daemon.host, 'feedback', 'app'), []);
+});
+
+test('a 410 without a time counts from now', async () => {
+  await using daemon = await startDaemon();
+  daemon.simulator.answer({ status: 410, reason: 'Unregistered' });
+  const before = Date.now();
+  await call(daemon.host, 'notify', 'app', 'aa', note);
+  const { entries } = await daemon.read('');
+  const [entry] = entries;
+  assert.ok(entry && entry.unregisteredAt >= before && entry.unregisteredAt <= Date.now());
+});
+
+test('apnsd.feedback lists until the next call acknowledges, in UNIX milliseconds', async () => {
+  await using daemon = await startDaemon();
+  await daemon.kill('aa', 'bb');
+  const first = await daemon.read('');
+  assert.deepEqual(first.entries, [
+    { token: 'aa', unregisteredAt: at.getTime() },
+    { token: 'bb', unregisteredAt: at.getTime() },
+  ]);
+  assert.deepEqual(tokensOf(await daemon.read('')), ['aa', 'bb']);
+  await daemon.kill('cc');
+  const second = await daemon.read(first.cursor);
+  assert.deepEqual(tokensOf(second), ['cc']);
+  // An old cursor again: what it acknowledged is gone, and nothing else goes.
+  assert.deepEqual(tokensOf(await daemon.read(first.cursor)), ['cc']);
+  assert.deepEqual(tokensOf(await daemon.read(second.cursor)), []);
+});
+
+test("a cursor of another daemon's run, of another app or of nobody forgets nothing", async () => {
+  await using earlier = await startDaemon();
+  await earlier.kill('aa', 'bb', 'cc');
+  const { cursor } = await earlier.read('');
+  await using daemon = await startDaemon();
+  const { host, simulator } = daemon;
+  await call(host, 'provision', 'other', simulator.certificate, 'sandbox');
+  await daemon.kill('dd');
+  const ofOther = await daemon.read('', 'other');
+  for (const strange of [cursor, ofOther.cursor, 'x', ':', ':99', `${cursor}0`]) {
+    assert.deepEqual(tokensOf(await daemon.read(strange)), ['dd'], strange);
+  }
+});
+
+test("one app's dead tokens are no other's", async () => {
+  await using daemon = await startDaemon();
+  await call(daemon.host, 'provision', 'other', daemon.simulator.certificate, 'sandbox');
+  await daemon.kill('aa');
+  assert.deepEqual(await call(daemon.host, 'feedback', 'other'), []);
+  assert.deepEqual(tokensOf(await daemon.read('')), ['aa']);
+});
+
+test('a token that died again since it was listed is listed again', () => {
+  const feedback = new Feedback();
+  feedback.add('aa', 1);
+  feedback.add('bb', 2);
+  const { cursor } = feedback.read('');
+  feedback.add('aa', 3);
+  assert.deepEqual(feedback.read(cursor).entries, [{ token: 'aa', unregisteredAt: 3 }]);
+});
+
+test('beyond a hundred thousand the oldest are dropped and counted', () => {
+  const feedback = new Feedback();
+  for (let i = 0; i < 100_002; i += 1) feedback.add(`${i}`, i);
+  assert.equal(feedback.size, 100_000);
+  assert.equal(feedback.dropped, 2);
+  assert.equal(feedback.take()[0]?.token, '2');
+  assert.equal(feedback.size, 0);
+});

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { test } from 'node:test';
+import { createDaemon } from '../../src/daemon/index.js';
+import { startTestDaemon } from '../../src/testing/index.js';
+import { call, send } from '../support/calling.js';
+
+const { version } = createRequire(import.meta.url)('../../package.json');
+
+test('system.listMethods lists them all in order', async () => {
+  await using daemon = await createDaemon({ listen: '127.0.0.1:0' });
+  assert.deepEqual(await call(daemon.url, 'system.listMethods'), [
+    'apnsd.feedback',
+    'apnsd.provision',
+    'apnsd.send',
+    'apnsd.status',
+    'feedback',
+    'notify',
+    'provision',
+    'system.listMethods',
+  ]);
+});
+
+test('apnsd.status tells version, uptime and each app with its counts, and no secret', async () => {
+  await using daemon = await startTestDaemon();
+  const { host, simulator } = daemon;
+  assert.deepEqual(await call(host, 'apnsd.status'), { version, uptime: 0, apps: [] });
+
+  const { key, keyId, teamId, topic } = simulator.key;
+  const environment = 'sandbox';
+  const cert = await simulator.issueCertificate({ topic, environment: 'none' });
+  await call(host, 'apnsd.provision', { appId: 'a', cert, environment });
+  await call(host, 'apnsd.provision', { appId: 'b', key, keyId, teamId, topic, environment });
+  simulator.unregister('01');
+  simulator.answer({ status: 403, reason: 'Forbidden' }, { token: '02' });
+  await send(host, 'a', [
+    {
+      payload: { aps: { alert: 'Hello' } },
+      to: ['00', '01', '02', '03'].map((token) => [token, crypto.randomUUID()]),
+    },
+  ]);
+
+  const status = (await call(host, 'apnsd.status')) as { apps: { expiresAt?: number }[] };
+  const [a, b] = status.apps;
+  const common = { environment, topic, changing: false };
+  const { expiresAt, ...rest } = a ?? {};
+  assert.ok(Number(expiresAt) > Date.now());
+  assert.deepEqual(rest, {
+    ...common,
+    appId: 'a',
+    credentials: 'certificate',
+    warnings: ["the certificate has none of Apple's extensions: its environment is unknown"],
+    feedback: { waiting: 1, dropped: 0 },
+    counts: { accepted: 2, rejected: 1, failed: 1 },
+  });
+  assert.deepEqual(b, {
+    ...common,
+    appId: 'b',
+    credentials: 'token',
+    warnings: [],
+    feedback: { waiting: 0, dropped: 0 },
+    counts: { accepted: 0, rejected: 0, failed: 0 },
+  });
+});
+
+test('a method of ours with a wrong number of parameters is fault 400 that tells what it takes', async () => {
+  await using daemon = await createDaemon({ listen: '127.0.0.1:0' });
+  const cases: [method: string, params: unknown[], faultString: string][] = [
+    ['apnsd.status', [1], 'there are 1 parameters, expected 0'],
+    ['apnsd.send', ['a'], 'there are 1 parameters, expected 2: appId, request'],
+    ['apnsd.feedback', ['a', '', ''], 'there are 3 parameters, expected 2: appId, cursor'],
+    ['feedback', [], 'there are 0 parameters, expected 1: appId'],
+  ];
+  for (const [method, params, faultString] of cases) {
+    await assert.rejects(call(daemon.url, method, ...params), { faultCode: 400, faultString });
+  }
+});

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createDaemon, type DaemonOptions } from '../../src/daemon/index.js';
+import { ApnsdError, ConfigError, CredentialsError } from '../../src/errors.js';
+
+async function errorOf(options: object): Promise<ApnsdError> {
+  const error = await createDaemon(options as DaemonOptions).then(
+    async (daemon) => {
+      await daemon.close();
+      assert.fail(`it started with ${JSON.stringify(options)}`);
+    },
+    (error) => error,
+  );
+  assert.ok(error instanceof ApnsdError, String(error));
+  return error;
+}
+
+test('a wrong option is a ConfigError that names it, its value and what was expected', async () => {
+  const loopback =
+    'expected a loopback address such as 127.0.0.1: whoever can reach the daemon can push';
+  const cases: [options: object, message: string][] = [
+    [
+      { port: 7077 },
+      'port is no option, expected listen, gateways, ca, initial, drainTimeoutMs, maxBodyBytes, log',
+    ],
+    [{ listen: '7077' }, 'listen is "7077", expected HOST:PORT'],
+    [{ listen: '127.0.0.1' }, 'listen is "127.0.0.1", expected HOST:PORT'],
+    [{ listen: '127.0.0.1:65536' }, 'listen is "127.0.0.1:65536", expected HOST:PORT'],
+    [{ listen: '::1:7077' }, 'listen is "::1:7077", expected HOST:PORT'],
+    [{ listen: '0.0.0.0:7077' }, `listen is "0.0.0.0:7077", ${loopback}`],
+    [{ listen: '[::]:7077' }, `listen is "[::]:7077", ${loopback}`],
+    [{ listen: 'example.com:7077' }, `listen is "example.com:7077", ${loopback}`],
+    [{ listen: '127.example.com:7077' }, `listen is "127.example.com:7077", ${loopback}`],
+    [
+      { gateways: { staging: 'https://127.0.0.1' } },
+      'gateways has "staging", expected sandbox or production',
+    ],
+    [
+      { gateways: { sandbox: 'http://127.0.0.1:2197' } },
+      'gateways.sandbox is "http://127.0.0.1:2197", expected https://host:port',
+    ],
+    [
+      { gateways: { production: 'api.push.apple.com' } },
+      'gateways.production is "api.push.apple.com", expected https://host:port',
+    ],
+    [{ drainTimeoutMs: -1 }, 'drainTimeoutMs is -1, expected a number from 0 to 86400000'],
+    [
+      { drainTimeoutMs: Number.POSITIVE_INFINITY },
+      'drainTimeoutMs is Infinity, expected a number from 0 to 86400000',
+    ],
+    [{ maxBodyBytes: Number.NaN }, 'maxBodyBytes is NaN, expected a number from 1 to 268435456'],
+  ];
+  for (const [options, message] of cases) {
+    const error = await errorOf(options);
+    assert.ok(error instanceof ConfigError);
+    assert.equal(error.message, message);
+  }
+});
+
+test('an authority that is no certificate is refused at the start, not at the first connection', async () => {
+  for (const ca of [
+    '',
+    'hello',
+    ['-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----'],
+  ]) {
+    const error = await errorOf({ ca });
+    assert.ok(error instanceof CredentialsError);
+    assert.equal(error.message, 'ca holds no CERTIFICATE, expected PEM text');
+  }
+});

@@ -1,0 +1,68 @@
+/** Calls a daemon as its clients do: over plain HTTP, and by npm xmlrpc. */
+import { type OutgoingHttpHeaders, request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import xmlrpc from 'xmlrpc';
+import type { SendAnswer, SendNotification } from '../../src/rpc/methods.js';
+
+export interface HttpAnswer {
+  status: number;
+  headers: NodeJS.Dict<string | string[]>;
+  text: string;
+}
+
+export interface HttpOptions {
+  method?: string;
+  /** @default '/' */
+  path?: string;
+  headers?: OutgoingHttpHeaders;
+}
+
+/** One HTTP request over a connection of its own. */
+export function post(
+  url: string,
+  body: string | Buffer,
+  { method = 'POST', path = '/', headers = { 'Content-Type': 'text/xml' } }: HttpOptions = {},
+): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(url);
+    const call = request({ hostname, port, path, method, headers, agent: false }, (response) => {
+      const { statusCode: status = 0, headers } = response;
+      text(response).then((text) => resolve({ status, headers, text }), reject);
+    });
+    call.once('error', reject);
+    call.end(body);
+  });
+}
+
+/** @param params each as the XML of a value's type, such as `<int>1</int>` */
+export function callXml(method: string, ...params: string[]): string {
+  const all = params.map((param) => `<param><value>${param}</value></param>`).join('');
+  return `<?xml version="1.0"?><methodCall><methodName>${method}</methodName><params>${all}</params></methodCall>`;
+}
+
+export function faultCodeOf({ text }: HttpAnswer): number | undefined {
+  const [, code] = /<name>faultCode<\/name><value><int>(-?\d+)<\/int>/.exec(text) ?? [];
+  return code === undefined ? undefined : Number(code);
+}
+
+/** Rejects with an error that has `faultCode` and `faultString` where the daemon answers a fault. */
+export function call(url: string, method: string, ...params: unknown[]): Promise<unknown> {
+  const { hostname, port } = new URL(url);
+  // Of these parts the package makes no deprecated call.
+  const client = xmlrpc.createClient({ host: hostname, port: Number(port), path: '/' });
+  return new Promise((resolve, reject) => {
+    client.methodCall(method, params, (error: unknown, value: unknown) =>
+      error ? reject(error) : resolve(value),
+    );
+  });
+}
+
+export async function send(
+  url: string,
+  appId: string,
+  notifications: (Partial<SendNotification> & { [name: string]: unknown })[],
+  timeoutMs = 10_000,
+): Promise<SendAnswer[]> {
+  const request = JSON.stringify({ timeoutMs, notifications });
+  return JSON.parse(String(await call(url, 'apnsd.send', appId, request)));
+}

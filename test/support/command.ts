@@ -1,0 +1,71 @@
+/** Runs the command `apnsd` as a process of its own. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+
+const apnsd = join(import.meta.dirname, '../../src/cli/apnsd.ts');
+
+function start(argv: string[]): ChildProcessByStdio<null, Readable, Readable> {
+  const node = ['--import', 'tsx', '--throw-deprecation', '--pending-deprecation'];
+  return spawn(process.execPath, [...node, apnsd, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+export interface Ended {
+  /** Null after a signal. */
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Waits for its end. */
+export async function run(...argv: string[]): Promise<Ended> {
+  const child = start(argv);
+  const [[code], stdout, stderr] = await Promise.all([
+    once(child, 'close'),
+    text(child.stdout),
+    text(child.stderr),
+  ]);
+  return { code, stdout, stderr };
+}
+
+export interface Served {
+  url: string;
+  /** Of the log. */
+  lines: string[];
+  stderr: Readable;
+  signal: (signal: NodeJS.Signals) => void;
+  /** Resolves with the next line of the log that has this event. */
+  logged: (event: string) => Promise<void>;
+  /** Resolves with exit code and signal. */
+  ended: Promise<[code: number | null, signal: NodeJS.Signals | null]>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Waits until it listens. */
+export async function serve(...argv: string[]): Promise<Served> {
+  const child = start(['serve', '--listen', '127.0.0.1:0', ...argv]);
+  const ended = once(child, 'close') as Served['ended'];
+  const lines: string[] = [];
+  const log = createInterface(child.stderr).on('line', (line) => lines.push(line));
+  const first = await Promise.race([once(createInterface(child.stdout), 'line'), ended]);
+  const [, url] = /^apnsd listening on (http:\/\/127\.0\.0\.1:\d+)$/.exec(String(first[0])) ?? [];
+  if (url === undefined) throw new Error(`it did not listen: ${lines.join('\n')}`);
+  return {
+    url,
+    lines,
+    stderr: child.stderr,
+    signal: (signal) => child.kill(signal),
+    async logged(event) {
+      const wanted = `"event":"${event}"`;
+      while (!lines.some((line) => line.includes(wanted))) await once(log, 'line');
+    },
+    ended,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
