@@ -1,9 +1,8 @@
 /** The open calls: each makes attempts until one succeeds, fails for good, or the call's time is over. */
 import createDebug from 'debug';
-import { ClosedError, OverloadedError } from '../errors.js';
+import { ClosedError } from '../errors.js';
 import { pause } from './backoff.js';
 import { Call, type CallLimits } from './call.js';
-import type { Events } from './events.js';
 import type { Footing, Healing } from './healing.js';
 import type { Settings } from './settings.js';
 import { Slots } from './slots.js';
@@ -26,28 +25,22 @@ const maxAtOnce = 32;
 export class Calls {
   readonly #healing: Healing;
   readonly #settings: () => Settings;
-  readonly #events: Events;
   readonly #open = new Set<Call>();
   readonly #slots = new Slots(maxAtOnce);
-  readonly #waitingForRoom = new Set<() => void>();
-  #overloaded = false;
   #closed = false;
   #whenIdle: (() => void) | undefined;
 
-  constructor(healing: Healing, settings: () => Settings, events: Events) {
+  constructor(healing: Healing, settings: () => Settings) {
     this.#healing = healing;
     this.#settings = settings;
-    this.#events = events;
   }
 
   /**
-   * @throws DeadlineError with the last attempt's error as its cause, ClosedError, OverloadedError beyond
-   * `maxPending`, or the signal's reason
+   * @throws DeadlineError with the last attempt's error as its cause, ClosedError, or the signal's reason
    */
   async run<T>(appId: string, attempt: Attempt<T>, limits: CallLimits): Promise<T> {
     if (this.#closed) throw new ClosedError('the client is closed');
     limits.signal?.throwIfAborted();
-    this.#checkRoom();
     const call = new Call<T>(limits, () => this.#healing.trouble);
     this.#open.add(call as Call);
     this.#attempts(appId, attempt, call).then(
@@ -58,23 +51,14 @@ export class Calls {
       return await call.promise;
     } finally {
       this.#open.delete(call as Call);
-      this.#left();
+      if (this.#open.size === 0) this.#whenIdle?.();
     }
-  }
-
-  /** Resolves when there is room for another call. */
-  async ready(): Promise<void> {
-    while (!this.#closed && this.#open.size >= this.#settings().maxPending) {
-      await new Promise<void>((resolve) => this.#waitingForRoom.add(resolve));
-    }
-    if (this.#closed) throw new ClosedError('the client is closed');
   }
 
   /** Rejects what waits with ClosedError, and resolves when what is at the daemon has finished. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const call of this.#open) if (!call.underWay) call.fail(closed());
-    this.#left();
     if (this.#open.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
@@ -94,7 +78,6 @@ export class Calls {
         if (footing) this.#healing.failed(error, appId, footing);
         if (!this.#healing.canHeal(error, appId)) throw error;
         if (this.#closed) throw closed(error);
-        this.#events.emit('retry', { appId, error, attempts: call.attempts });
         // A repair is awaited, not slept through.
         if (this.#healing.awaitsRepair(error)) continue;
         pauses += 1;
@@ -132,23 +115,6 @@ export class Calls {
       call.underWay = false;
       this.#slots.giveBack();
     }
-  }
-
-  #checkRoom(): void {
-    const { maxPending } = this.#settings();
-    if (this.#open.size < maxPending) return;
-    if (!this.#overloaded) this.#events.emit('overloaded', { pending: this.#open.size });
-    this.#overloaded = true;
-    throw new OverloadedError(`${maxPending} calls are pending already (maxPending)`);
-  }
-
-  #left(): void {
-    if (this.#open.size < this.#settings().maxPending || this.#closed) {
-      this.#overloaded = false;
-      for (const resolve of this.#waitingForRoom) resolve();
-      this.#waitingForRoom.clear();
-    }
-    if (this.#open.size === 0) this.#whenIdle?.();
   }
 }
 

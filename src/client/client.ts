@@ -1,12 +1,10 @@
 /** The client: what an app calls. */
 import { randomUUID } from 'node:crypto';
-import { EventEmitter } from 'node:events';
 import createDebug from 'debug';
 import { type ApnsdError, ConfigError, InvalidArgumentError, ProvisionError } from '../errors.js';
 import { checkId, checkNotification, checkToken, maskToken } from '../notification/check.js';
 import type { Notification } from '../notification/notification.js';
 import { Calls } from './calls.js';
-import { type ClientEvents, Events } from './events.js';
 import { type DeadToken, FeedbackLists } from './feedback.js';
 import { Healing } from './healing.js';
 import type { Options } from './options.js';
@@ -33,10 +31,8 @@ export function createClient(options: Options = {}): Client {
   return new Client(options);
 }
 
-/** Emits `healing`, `healed`, `retry`, `rejected` and `overloaded`: see {@link ClientEvents}. */
-export class Client extends EventEmitter<ClientEvents> {
+export class Client {
   #settings: Settings;
-  readonly #events: Events;
   readonly #healing: Healing;
   readonly #calls: Calls;
   readonly #feedback = new FeedbackLists();
@@ -44,11 +40,9 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** @throws ConfigError that names each wrong option */
   constructor(options: Options = {}) {
-    super();
     this.#settings = settingsFrom(options);
-    this.#events = new Events(this);
-    this.#healing = new Healing(this.#settings, this.#events);
-    this.#calls = new Calls(this.#healing, () => this.#settings, this.#events);
+    this.#healing = new Healing(this.#settings);
+    this.#calls = new Calls(this.#healing, () => this.#settings);
   }
 
   get closed(): boolean {
@@ -106,7 +100,6 @@ export class Client extends EventEmitter<ClientEvents> {
       limits,
     );
     debug('%s: %s %s %s', appId, maskToken(checkedToken), id, receipt.status);
-    if (receipt.status === 'rejected') this.#events.emit('rejected', receipt);
     return receipt;
   }
 
@@ -141,11 +134,6 @@ export class Client extends EventEmitter<ClientEvents> {
       }),
     );
     if (failures.size > 0) throw new ProvisionError(failures);
-  }
-
-  /** Resolves when fewer than `maxPending` calls are pending. @throws ClosedError */
-  ready(): Promise<void> {
-    return this.#calls.ready();
   }
 
   /** Lets what is at the daemon finish, rejects what waits with ClosedError, leaves no handle open. */

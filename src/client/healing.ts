@@ -13,7 +13,6 @@ import {
 import type { ProvisionRequest } from '../rpc/methods.js';
 import { backoff, pause } from './backoff.js';
 import type { Call } from './call.js';
-import type { Events } from './events.js';
 import { Outage } from './outage.js';
 import type { Settings } from './settings.js';
 import { Transport } from './transport.js';
@@ -32,8 +31,8 @@ interface KnownApp {
   entry: ProvisionRequest;
   /** Absent: must be provisioned. */
   configured?: Provisioning;
-  /** Why, when and how often the daemon forgot it since a call last went through. */
-  forgotten: { cause: unknown; since: number; times: number } | undefined;
+  /** How often the daemon forgot it since a call last went through. */
+  forgotten: number;
 }
 
 /** Pending without a footing, settled with one. */
@@ -53,12 +52,10 @@ export class Healing {
   #era = 0;
   /** Outages since a call last went through: from the second on, the repair waits before it knocks. */
   #outagesInVain = 0;
-  readonly #events: Events;
   readonly #closing = new AbortController();
 
-  constructor(settings: Settings, events: Events) {
+  constructor(settings: Settings) {
     this.#settings = settings;
-    this.#events = events;
     this.#transport = new Transport(settings.host);
     this.#elsewhere = this.#footing();
     // One listener for each app that is being provisioned.
@@ -80,7 +77,7 @@ export class Healing {
     for (const [appId, entry] of settings.initial) {
       const known = before.get(appId);
       const same = known && JSON.stringify(known.entry) === JSON.stringify(entry);
-      this.#apps.set(appId, same ? known : { entry, forgotten: undefined });
+      this.#apps.set(appId, same ? known : { entry, forgotten: 0 });
     }
   }
 
@@ -118,16 +115,14 @@ export class Healing {
     if (!app || app.configured?.footing !== footing) return;
     debug('%s: forgotten by the daemon', appId);
     delete app.configured;
-    const times = (app.forgotten?.times ?? 0) + 1;
-    app.forgotten = { cause: error, since: Date.now(), times };
-    this.#events.emit('healing', { cause: error, appId });
+    app.forgotten += 1;
   }
 
   /** An attempt that began on this footing had an answer. */
   wentThrough(appId: string, footing: Footing): void {
     if (footing.era === this.#era) this.#outagesInVain = 0;
     const app = this.#apps.get(appId);
-    if (app?.forgotten && app.configured?.footing === footing) app.forgotten = undefined;
+    if (app?.configured?.footing === footing) app.forgotten = 0;
   }
 
   /** Whether the call may be repeated after this error. */
@@ -178,15 +173,10 @@ export class Healing {
     const { appId } = entry;
     const signal = this.#closing.signal;
     // The first repair is immediate.
-    const inVain = (forgotten?.times ?? 0) - 1;
-    if (inVain > 0) await delay(pause(retry, inVain), undefined, { signal });
+    if (forgotten > 1) await delay(pause(retry, forgotten - 1), undefined, { signal });
     debug('%s: provisioning', appId);
     await transport.call('apnsd.provision', [{ ...entry }], { timeoutMs, signal });
     debug('%s: provisioned', appId);
-    if (!forgotten) return;
-    const { since, times: attempts } = forgotten;
-    const cause = forgotten.cause as ApnsdError;
-    this.#events.emit('healed', { cause, appId, durationMs: Date.now() - since, attempts });
   }
 
   #startOutage(cause: ApnsdError, era: number): void {
@@ -198,36 +188,26 @@ export class Healing {
     this.#outage = new Outage(cause);
     this.#elsewhere = this.#footing();
     for (const app of this.#apps.values()) delete app.configured;
-    this.#events.emit('healing', { cause });
     void this.#repair(this.#outage);
   }
 
   async #repair(outage: Outage): Promise<void> {
     const { retry } = this.#settings;
     const signal = this.#closing.signal;
-    let attempts = 0;
     try {
       const inVain = this.#outagesInVain - 1;
       if (inVain > 0) await delay(pause(retry, inVain), undefined, { signal });
-      await pRetry(
-        async (attempt) => {
-          attempts = attempt;
-          await this.#knock();
+      await pRetry(() => this.#knock(), {
+        ...backoff(retry),
+        signal,
+        onFailedAttempt: ({ error, attemptNumber }) => {
+          debug('knock %d: %s', attemptNumber, error.message);
+          outage.lastError = error;
         },
-        {
-          ...backoff(retry),
-          signal,
-          onFailedAttempt: ({ error }) => {
-            debug('knock %d: %s', attempts, error.message);
-            outage.lastError = error;
-          },
-          // Nobody waits any more: the next call begins anew.
-          shouldRetry: () => outage.waiting > 0,
-        },
-      );
-      const durationMs = Date.now() - outage.startedAt;
-      debug('the daemon is there after %d ms', durationMs);
-      this.#events.emit('healed', { cause: outage.cause as ApnsdError, durationMs, attempts });
+        // Nobody waits any more: the next call begins anew.
+        shouldRetry: () => outage.waiting > 0,
+      });
+      debug('the daemon is there');
     } catch (error) {
       // Whoever still waits makes an attempt, and meets what is wrong by itself.
       debug('the repair ended: %s', error);

@@ -16,8 +16,6 @@ export interface Options {
   deadlineMs?: number;
   /** How repeats are spaced within the deadline. */
   retry?: RetryOptions;
-  /** Calls that may be pending at once; beyond it they are refused with OverloadedError. @default 100,000 */
-  maxPending?: number;
   /** For an `https://` host. */
   tls?: TlsOptions;
 }

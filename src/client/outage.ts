@@ -2,14 +2,11 @@
 import type { Call } from './call.js';
 
 export class Outage {
-  readonly cause: unknown;
   /** Why the last attempt to get through failed. */
   lastError: unknown;
-  readonly startedAt = Date.now();
   readonly #waiting = new Set<() => void>();
 
   constructor(cause: unknown) {
-    this.cause = cause;
     this.lastError = cause;
   }
 

@@ -15,7 +15,6 @@ export interface Settings {
   timeoutMs: number;
   deadlineMs: number;
   retry: Readonly<Required<RetryOptions>>;
-  maxPending: number;
 }
 
 /** What node:http and node:https take to reach the daemon. */
@@ -39,8 +38,6 @@ const defaults = {
   firstDelayMs: 100,
   factor: 2,
   maxDelayMs: 2000,
-  /** About 100 MB of waiting calls. */
-  maxPending: 100_000,
 };
 
 const knownOptions = [
@@ -50,7 +47,6 @@ const knownOptions = [
   'timeoutMs',
   'deadlineMs',
   'retry',
-  'maxPending',
   'tls',
 ] as const satisfies (keyof Options)[];
 
@@ -76,7 +72,6 @@ export function settingsFrom(options: Options): Settings {
       factor: number('retry.factor', retry.factor, defaults.factor, wrong),
       maxDelayMs: number('retry.maxDelayMs', retry.maxDelayMs, defaults.maxDelayMs, wrong),
     }),
-    maxPending: number('maxPending', options.maxPending, defaults.maxPending, wrong),
   };
   if (wrong.length > 0) throw new ConfigError(wrong.join('; '));
   return Object.freeze(settings);
