@@ -13,8 +13,15 @@ export async function deliver(
   request: ApnsRequest,
   options: SendOptions,
 ): Promise<Verdict> {
+  let avoid: { sender: Sender; connection: number } | undefined;
   for (let attempt = 1; ; attempt += 1) {
-    const verdict = verdictOn(await sender().send(request, options));
+    const current = sender();
+    const avoided = avoid?.sender === current ? { avoid: avoid.connection } : {};
+    const outcome = await current.send(request, { ...options, ...avoided });
+    if (outcome.kind === 'response' && outcome.status === 500) {
+      avoid = { sender: current, connection: outcome.connection };
+    }
+    const verdict = verdictOn(outcome);
     if (verdict.kind !== 'failed' || verdict.repeatAfterMs === undefined) return verdict;
     const pause = Math.max(verdict.repeatAfterMs, jittered(attempt));
     if (Date.now() + pause >= options.deadline || options.signal?.aborted) return verdict;

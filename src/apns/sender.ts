@@ -1,4 +1,5 @@
 /** The one door between the daemon and Apple: what a request is, how it can end, and what sends it. */
+import type { Limits } from './limits.js';
 
 /** One HTTP/2 request to Apple. */
 export interface ApnsRequest {
@@ -23,6 +24,8 @@ export interface Response {
   headers: Readonly<Record<string, string>>;
   /** Empty for an accepted notification. */
   body: string;
+  /** The number of the connection that answered: {@link SendOptions.avoid} keeps a repeat off it. */
+  connection: number;
 }
 
 export interface SendOptions {
@@ -30,6 +33,8 @@ export interface SendOptions {
   deadline: number;
   /** Cancels the request: it settles as `unsent` or `unknown`, whichever is true. */
   signal?: AbortSignal | undefined;
+  /** The connection not to use, where another can be had: Apple's InternalServerError sticks to one. */
+  avoid?: number | undefined;
 }
 
 /** Persistent connections to one gateway with one set of credentials. */
@@ -54,4 +59,6 @@ export interface SenderOptions {
   authorization?: () => string;
   /** Told what an operator would want to know: a line's event and its fields. */
   log?: (event: string, fields?: Record<string, unknown>) => void;
+  /** Other numbers than the defaults, see limits.ts. */
+  limits?: Partial<Limits>;
 }

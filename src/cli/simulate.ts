@@ -76,5 +76,5 @@ function awaitSignal(): { arrived: Promise<void>; release: () => void } {
 
 /** For a shell, where it has to be. */
 function quote(word: string): string {
-  return /^[\w./:=@[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return /^[\w./:=@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,8 +1,8 @@
 /** The daemon: XML-RPC in, persistent connections to Apple out. */
 import { setMaxListeners } from 'node:events';
 import { type Credentials, readCredentials } from '../apns/credentials.js';
+import { createPool } from '../apns/pool.js';
 import { ProviderTokens } from '../apns/provider-token.js';
-import { createSession } from '../apns/session.js';
 import { ApnsdError, ProvisionError } from '../errors.js';
 import { Apps, type ProvisionOptions } from './apps.js';
 import { Front } from './front.js';
@@ -29,7 +29,7 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
   const { host, port, gateways, ca, initial, drainTimeoutMs, maxBodyBytes, log } =
     settingsFrom(options);
   const tokens = new ProviderTokens();
-  const apps = new Apps({ gateways, ca, tokens, createSender: createSession, log });
+  const apps = new Apps({ gateways, ca, tokens, createSender: createPool, log });
   const stopping = new AbortController();
   // Each call under way listens to it.
   setMaxListeners(0, stopping.signal);

@@ -90,12 +90,14 @@ async function read(folder: string, config: string, text: string): Promise<Simul
       readFile(resolve(folder, name), 'utf8'),
     ) as [Promise<string>, Promise<string>, Promise<string>, Promise<string>],
   );
+  const { keyId, teamId } = entry;
+  const topics = [entry.topic];
   try {
     createPrivateKey(key);
     return {
       authority: new Authority(ca, caKey),
       certificate,
-      key: { ...entry, key, topics: [entry.topic], environment: 'both' },
+      key: { key, keyId, teamId, topic: entry.topic, topics, environment: 'both' },
     };
   } catch (error) {
     throw new CredentialsError(`a file in ${folder} is neither certificate nor key`, {

@@ -5,7 +5,7 @@ import { ClosedError, OverloadedError } from '../../src/errors.js';
 
 function answered(status: number, body: object | string = '', headers = {}): Verdict {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
-  return verdictOn({ kind: 'response', status, headers, body: text });
+  return verdictOn({ kind: 'response', status, headers, body: text, connection: 1 });
 }
 
 /** What a caller is told, and whether the request may go out again. */

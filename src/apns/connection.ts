@@ -1,0 +1,557 @@
+/** One HTTP/2 connection to a gateway (RFC 9113), made for many small requests and nothing else. */
+import { isIP } from 'node:net';
+import { connect, type SecureContext, type TLSSocket } from 'node:tls';
+import { ApnsUnavailableError, InvalidArgumentError } from '../errors.js';
+import type { Exchange } from './exchange.js';
+import { type Frame, FrameReader } from './frame-reader.js';
+import {
+  Breach,
+  ErrorCode,
+  Flag,
+  FrameType,
+  INITIAL_WINDOW_BYTES,
+  MAX_STREAM_ID,
+  MAX_WINDOW_BYTES,
+  makeFrame,
+  nameOfErrorCode,
+  PREFACE,
+  Setting,
+  settingsPayload,
+  uint32,
+} from './frames.js';
+import type { Limits } from './limits.js';
+import { Outbox } from './outbox.js';
+import { PeerSettings } from './peer.js';
+import { Pulse } from './pulse.js';
+import { RequestWriter } from './request-writer.js';
+import { BlockAssembler, HeadReader, MAX_HEADER_LIST_BYTES } from './response.js';
+import { type Stream, Streams } from './stream.js';
+
+/** Where a connection leads, and as whom. */
+export interface Gateway {
+  host: string;
+  port: number;
+  /** The `:authority` of every request. */
+  authority: string;
+  secureContext: SecureContext;
+  /** True where a client certificate is shown. */
+  hasCertificate: boolean;
+  /** With token credentials: asked for each request. */
+  authorization: (() => string) | undefined;
+}
+
+/** Who hands out the requests, and hears how the connection fares. */
+export interface Owner {
+  /** The next request for this connection, if one waits. */
+  next(connection: Connection): Exchange | undefined;
+  hasWaiting(): boolean;
+  /** Certainly not processed here. */
+  giveBack(exchange: Exchange, cause: Error): void;
+  /** The gateway's SETTINGS came. */
+  opened(connection: Connection): void;
+  /** It takes no new request any more; those under way go on. */
+  draining(connection: Connection, reason: string): void;
+  /** It is over; without an error where it was to be. */
+  closed(connection: Connection, error: Error | undefined): void;
+  /** Nothing has been under way for so long. */
+  idle(connection: Connection, idleMs: number): void;
+}
+
+type State =
+  | { phase: 'dialling'; timer: NodeJS.Timeout }
+  | { phase: 'open'; watch: NodeJS.Timeout }
+  | { phase: 'draining'; watch: NodeJS.Timeout }
+  | { phase: 'closed' };
+
+/** Bytes the gateway may send before a WINDOW_UPDATE of ours: more than 1,000 streams answer at once. */
+const CONNECTION_WINDOW_BYTES = 1024 * 1024;
+/** A TLS record is 16 KiB at most. */
+const READ_BUFFER_BYTES = 64 * 1024;
+/** Answers (PING, SETTINGS) that pile up while the peer does not read: beyond, it floods us. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+const PING_PAYLOAD = Buffer.from('apnsd-up', 'latin1');
+
+const ourSettings = settingsPayload([
+  [Setting.headerTableSize, 0],
+  [Setting.enablePush, 0],
+  [Setting.maxHeaderListSize, MAX_HEADER_LIST_BYTES],
+]);
+const hello = Buffer.concat([
+  PREFACE,
+  makeFrame(FrameType.settings, 0, 0, ourSettings),
+  windowUpdate(0, CONNECTION_WINDOW_BYTES - INITIAL_WINDOW_BYTES),
+]);
+const settingsAck = makeFrame(FrameType.settings, Flag.ack, 0, Buffer.alloc(0));
+
+export class Connection {
+  readonly id: number;
+  /** Resolves when the socket is gone. */
+  readonly gone: Promise<void>;
+  /** How many requests were answered. */
+  answered = 0;
+  readonly #gateway: Gateway;
+  readonly #limits: Limits;
+  readonly #owner: Owner;
+  readonly #socket: TLSSocket;
+  readonly #outbox: Outbox;
+  readonly #writer: RequestWriter;
+  readonly #pulse: Pulse;
+  readonly #peer = new PeerSettings();
+  readonly #streams = new Streams();
+  readonly #reader = new FrameReader((frame) => this.#onFrame(frame));
+  readonly #blocks = new BlockAssembler();
+  readonly #heads = new HeadReader();
+  readonly #cancel = (stream: Stream) => this.#reset(stream, ErrorCode.CANCEL);
+  #state: State;
+  #awake = false;
+  /** Apple allows one stream until it has seen a valid token. */
+  #proven: boolean;
+  /** Bytes of DATA whose window was not given back yet. */
+  #taken = 0;
+
+  constructor(id: number, gateway: Gateway, limits: Limits, owner: Owner) {
+    this.id = id;
+    this.#gateway = gateway;
+    this.#limits = limits;
+    this.#owner = owner;
+    this.#proven = gateway.authorization === undefined;
+    this.#socket = this.#dial();
+    this.#outbox = new Outbox(this.#socket);
+    this.#writer = new RequestWriter(
+      this.#outbox,
+      this.#peer,
+      gateway.authority,
+      limits.maxWriteBytes,
+    );
+    this.#pulse = new Pulse(limits);
+    this.gone = new Promise((resolve) => this.#socket.on('close', resolve));
+    const timer = setTimeout(() => this.#onConnectTimeout(), limits.connectTimeoutMs);
+    this.#state = { phase: 'dialling', timer: timer.unref() };
+  }
+
+  get phase(): State['phase'] {
+    return this.#state.phase;
+  }
+
+  /** True where it carries all it can, once it is used to requests. */
+  get full(): boolean {
+    return this.#proven && !this.#hasRoom();
+  }
+
+  /** Sends what waits, all that this tick brings in one write. */
+  wake(): void {
+    if (this.#awake || this.#state.phase === 'closed') return;
+    this.#awake = true;
+    setImmediate(() => this.#pump());
+  }
+
+  /** Takes no new requests, and closes when those under way are over. */
+  drain(reason: string): void {
+    if (this.#state.phase === 'dialling') this.#end(undefined);
+    else this.#drain(MAX_STREAM_ID, reason);
+  }
+
+  // Sending
+
+  #dial(): TLSSocket {
+    const { host, port, secureContext } = this.#gateway;
+    const servername = isIP(host) ? '' : host;
+    // `onread` goes past the stream machinery, which costs more than all that we do with the bytes;
+    // that tls.connect takes it as net.connect does is documented, but missing in the types.
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+      callback: (length: number, bytes: Buffer) => this.#onRead(bytes, length),
+    };
+    const options = { host, port, servername, secureContext, ALPNProtocols: ['h2'], onread };
+    const socket = connect(options);
+    // What keeps the process alive is a waiting request, not a socket.
+    socket.unref();
+    socket.setNoDelay(true);
+    socket.on('secureConnect', () => this.#onSecure());
+    socket.on('drain', () => this.wake());
+    socket.on('error', (error) => this.#end(this.#describe(error.message, error)));
+    socket.on('end', () => this.#end(this.#hungUp()));
+    socket.on('close', () => this.#end(this.#hungUp()));
+    return socket;
+  }
+
+  #pump(): void {
+    this.#awake = false;
+    if (this.#state.phase === 'closed' || this.#outbox.full) return;
+    this.#writer.resume();
+    while (this.#hasRoom()) {
+      const exchange = this.#owner.next(this);
+      if (!exchange) break;
+      this.#open(exchange);
+    }
+    const unfinished = this.#outbox.length >= this.#limits.maxWriteBytes;
+    this.#outbox.flush();
+    if (unfinished) this.wake();
+  }
+
+  #hasRoom(): boolean {
+    const limit = this.#proven ? this.#limits.maxStreams : 1;
+    return (
+      this.#state.phase === 'open' &&
+      this.#streams.size < Math.min(this.#peer.maxStreams, limit) &&
+      this.#writer.hasRoom &&
+      !this.#outbox.full
+    );
+  }
+
+  #open(exchange: Exchange): void {
+    let authorization: string | undefined;
+    try {
+      authorization = this.#gateway.authorization?.();
+    } catch (error) {
+      const cause = new ApnsUnavailableError('no provider token could be made', { cause: error });
+      exchange.settle({ kind: 'unsent', cause });
+      return;
+    }
+    const headerBytes = this.#writer.headerBytes(exchange.request, authorization);
+    if (headerBytes > this.#peer.headerListBytes) {
+      const what = `headers of ${headerBytes} bytes are too long, the gateway takes ${this.#peer.headerListBytes}`;
+      exchange.settle({ kind: 'unsent', cause: new InvalidArgumentError(what) });
+      return;
+    }
+    if (this.#streams.size === 0) this.#pulse.asked();
+    const stream = this.#streams.add(exchange, this.#peer.streamWindowBytes, this.#cancel);
+    this.#writer.write(stream, headerBytes, authorization);
+    if (this.#streams.next > this.#limits.lastStreamId) {
+      this.#drain(MAX_STREAM_ID, 'its stream ids are used up');
+    }
+  }
+
+  /** Answers the peer, with the next write. */
+  #answer(bytes: Buffer): void {
+    this.#outbox.push(bytes);
+    if (this.#outbox.full && this.#outbox.length > MAX_ANSWER_BYTES) {
+      throw new Breach('ENHANCE_YOUR_CALM', 'it asks for answers and does not read them');
+    }
+  }
+
+  /** Ends a stream from our side. */
+  #reset(stream: Stream, code: number): void {
+    if (!this.#streams.cancel(stream)) return;
+    this.#writer.abandon(stream);
+    this.#outbox.push(makeFrame(FrameType.resetStream, 0, stream.id, uint32(code)));
+    this.wake();
+    this.#endIfDone();
+  }
+
+  // Receiving
+
+  #onSecure(): void {
+    const { alpnProtocol } = this.#socket;
+    if (alpnProtocol === 'h2') {
+      this.#outbox.push(hello);
+      this.#outbox.flush();
+    } else {
+      const chosen = alpnProtocol || 'nothing';
+      this.#end(this.#describe(`it does not speak HTTP/2 (of ALPN it chose ${chosen})`));
+    }
+  }
+
+  /** True: go on reading. */
+  #onRead(bytes: Buffer, length: number): boolean {
+    if (this.#state.phase === 'closed') return true;
+    this.#pulse.heard();
+    try {
+      this.#reader.push(bytes, length);
+      this.wake();
+      this.#endIfDone();
+    } catch (error) {
+      if (!(error instanceof Breach)) throw error;
+      this.#end(this.#describe(`it broke the protocol, ${error.message}`, error), error.code);
+    }
+    return true;
+  }
+
+  #onFrame(frame: Frame): void {
+    if (this.#state.phase === 'closed') return;
+    if (this.#state.phase === 'dialling') expectSettings(frame);
+    this.#blocks.expect(frame);
+    switch (frame.type) {
+      case FrameType.headers:
+      case FrameType.continuation:
+        if (this.#blocks.add(frame)) this.#onBlock(frame);
+        break;
+      case FrameType.data:
+        this.#onData(frame);
+        break;
+      case FrameType.windowUpdate:
+        this.#onWindowUpdate(frame);
+        break;
+      case FrameType.resetStream:
+        this.#onResetStream(frame);
+        break;
+      case FrameType.settings:
+        this.#onSettings(frame);
+        break;
+      case FrameType.ping:
+        this.#onPing(frame);
+        break;
+      case FrameType.goAway:
+        this.#onGoAway(frame);
+        break;
+      case FrameType.priority:
+        frame.expectStream();
+        frame.expectLength(5);
+        break;
+      case FrameType.pushPromise:
+        throw new Breach('PROTOCOL_ERROR', 'PUSH_PROMISE came, which our SETTINGS forbid');
+    }
+  }
+
+  #onBlock(frame: Frame): void {
+    this.#pulse.answered();
+    const endStream = frame.has(Flag.endStream);
+    const stream = this.#streams.find(frame, endStream);
+    if (stream?.head) {
+      if (this.#heads.readTrailers(frame) && endStream) this.#onAnswer(stream);
+      else this.#malformed(stream, 'malformed trailers');
+      return;
+    }
+    const head = this.#heads.read(frame);
+    if (!stream) return;
+    const interim = head && head.status < 200;
+    if (!head || (interim && endStream)) {
+      this.#malformed(stream, 'malformed headers');
+    } else if (!interim) {
+      stream.head = head;
+      if (endStream) this.#onAnswer(stream);
+    }
+  }
+
+  #onData(frame: Frame): void {
+    frame.expectStream();
+    this.#pulse.answered();
+    const { length } = frame;
+    this.#taken += length;
+    if (this.#taken >= CONNECTION_WINDOW_BYTES / 2) {
+      this.#answer(windowUpdate(0, this.#taken));
+      this.#taken = 0;
+    }
+    // Of the flags of DATA, the one that means a priority elsewhere means nothing.
+    frame.flags &= Flag.endStream | Flag.padded;
+    frame.unpad();
+    const endStream = frame.has(Flag.endStream);
+    const stream = this.#streams.find(frame, endStream);
+    if (!stream) return;
+    stream.taken += length;
+    stream.addData(frame, endStream);
+    if (!stream.head) {
+      this.#malformed(stream, 'a body without headers');
+    } else if (stream.received > this.#limits.maxResponseBytes) {
+      this.#malformed(stream, `more than ${this.#limits.maxResponseBytes} bytes`);
+    } else if (endStream) {
+      this.#onAnswer(stream);
+    } else if (stream.taken >= INITIAL_WINDOW_BYTES / 2) {
+      this.#answer(windowUpdate(stream.id, stream.taken));
+      stream.taken = 0;
+    }
+  }
+
+  #onAnswer(stream: Stream): void {
+    const { head, exchange, body } = stream;
+    if (!head) return;
+    this.answered += 1;
+    if (head.status !== 403) this.#proven = true;
+    // It may have come before the whole request was sent: the rest is not wanted.
+    if (stream.sent) this.#streams.remove(stream);
+    else this.#reset(stream, ErrorCode.NO_ERROR);
+    const { status, headers } = head;
+    exchange.settle({ kind: 'response', status, headers, body, connection: this.id });
+  }
+
+  #malformed(stream: Stream, what: string): void {
+    this.#reset(stream, ErrorCode.PROTOCOL_ERROR);
+    this.#lose(stream, this.#describe(`it answered with ${what}`));
+  }
+
+  #onResetStream(frame: Frame): void {
+    frame.expectStream();
+    frame.expectLength(4);
+    this.#pulse.answered();
+    const stream = this.#streams.findLate(frame);
+    if (!stream) return;
+    this.#streams.remove(stream);
+    this.#writer.abandon(stream);
+    const code = frame.uint32(0);
+    const cause = this.#describe(`it reset the request, ${nameOfErrorCode(code)}`);
+    if (code === ErrorCode.REFUSED_STREAM) this.#onRefused(stream.exchange, cause);
+    else this.#lose(stream, cause);
+  }
+
+  #onRefused(exchange: Exchange, cause: Error): void {
+    exchange.refusals += 1;
+    exchange.avoid = this.id;
+    if (exchange.refusals < this.#limits.maxRefusals) this.#owner.giveBack(exchange, cause);
+    else exchange.settle({ kind: 'unsent', cause });
+  }
+
+  /** A request that ends without an answer: sent again if it was certainly not processed. */
+  #lose(stream: Stream, cause: Error): void {
+    if (stream.sent) stream.exchange.settle({ kind: 'unknown', cause });
+    else this.#owner.giveBack(stream.exchange, cause);
+  }
+
+  #onWindowUpdate(frame: Frame): void {
+    frame.expectLength(4);
+    const increment = frame.uint32(0) & MAX_WINDOW_BYTES;
+    if (frame.stream === 0) {
+      if (increment === 0) throw new Breach('PROTOCOL_ERROR', 'a WINDOW_UPDATE of 0 came');
+      this.#writer.window += increment;
+      if (this.#writer.window > MAX_WINDOW_BYTES) throw overflow('the connection');
+      return;
+    }
+    const stream = this.#streams.findLate(frame);
+    if (!stream) return;
+    stream.sendWindow += increment;
+    if (increment > 0 && stream.sendWindow <= MAX_WINDOW_BYTES) return;
+    const code = increment === 0 ? 'PROTOCOL_ERROR' : 'FLOW_CONTROL_ERROR';
+    this.#reset(stream, ErrorCode[code]);
+    this.#lose(stream, this.#describe(`its WINDOW_UPDATE broke the request, ${code}`));
+  }
+
+  #onSettings(frame: Frame): void {
+    frame.expectNoStream();
+    if (frame.has(Flag.ack)) {
+      frame.expectLength(0);
+      return;
+    }
+    const { headerTableBytes, streamWindowBytes } = this.#peer;
+    this.#peer.apply(frame);
+    if (this.#peer.headerTableBytes !== headerTableBytes) {
+      this.#writer.encoder.resize(this.#peer.headerTableBytes);
+    }
+    for (const stream of this.#streams) {
+      stream.sendWindow += this.#peer.streamWindowBytes - streamWindowBytes;
+      if (stream.sendWindow > MAX_WINDOW_BYTES) throw overflow(`stream ${stream.id}`);
+    }
+    this.#answer(settingsAck);
+    if (this.#state.phase === 'dialling') this.#onAccepted(this.#state.timer);
+  }
+
+  #onPing(frame: Frame): void {
+    frame.expectNoStream();
+    frame.expectLength(8);
+    const payload = frame.copy();
+    if (!frame.has(Flag.ack)) this.#answer(makeFrame(FrameType.ping, Flag.ack, 0, payload));
+    else if (payload.equals(PING_PAYLOAD)) this.#pulse.pingAnswered();
+  }
+
+  #onGoAway(frame: Frame): void {
+    frame.expectNoStream();
+    if (frame.length < 8) throw new Breach('FRAME_SIZE_ERROR', 'GOAWAY is cut off');
+    const { bytes, start, end } = frame;
+    const debug = bytes.toString('utf8', start + 8, Math.min(end, start + 256));
+    const reason = `GOAWAY ${nameOfErrorCode(frame.uint32(4))} ${debug}`.trimEnd();
+    this.#drain(frame.uint32(0) & MAX_STREAM_ID, reason);
+  }
+
+  // Its life
+
+  #onAccepted(timer: NodeJS.Timeout): void {
+    clearTimeout(timer);
+    const watch = setInterval(() => this.#watch(), this.#pulse.everyMs);
+    this.#state = { phase: 'open', watch: watch.unref() };
+    this.#owner.opened(this);
+  }
+
+  #drain(lastStream: number, reason: string): void {
+    const state = this.#state;
+    if (state.phase === 'open') this.#state = { phase: 'draining', watch: state.watch };
+    const cause = this.#describe(reason);
+    for (const stream of this.#streams.removeAbove(lastStream)) {
+      this.#writer.abandon(stream);
+      this.#owner.giveBack(stream.exchange, cause);
+    }
+    if (state.phase === 'open') this.#owner.draining(this, reason);
+    this.#endIfDone();
+  }
+
+  #endIfDone(): void {
+    if (this.#state.phase === 'draining' && this.#streams.size === 0) this.#end(undefined);
+  }
+
+  #watch(): void {
+    const busy = this.#streams.size > 0;
+    const wanted = this.#state.phase === 'open' && this.#owner.hasWaiting();
+    switch (this.#pulse.check(busy, wanted)) {
+      case 'stalled':
+        this.#end(this.#describe(`it answered nothing for ${this.#limits.stallMs} ms`));
+        break;
+      case 'ping unanswered':
+        this.#end(this.#describe(`PING had no answer for ${this.#limits.pingTimeoutMs} ms`));
+        break;
+      case 'must ping':
+        this.#pulse.pingSent();
+        this.#outbox.push(makeFrame(FrameType.ping, 0, 0, PING_PAYLOAD));
+        this.wake();
+        break;
+      case 'well':
+        if (!busy) this.#owner.idle(this, this.#pulse.idleMs);
+    }
+  }
+
+  #onConnectTimeout(): void {
+    this.#end(this.#describe(`no SETTINGS came within ${this.#limits.connectTimeoutMs} ms`));
+  }
+
+  /** The one way out; whatever comes after it changes nothing. */
+  #end(error: Error | undefined, code: number = ErrorCode.NO_ERROR): void {
+    const state = this.#state;
+    if (state.phase === 'closed') return;
+    this.#state = { phase: 'closed' };
+    if (state.phase === 'dialling') clearTimeout(state.timer);
+    else clearInterval(state.watch);
+    this.#hangUp(code);
+    for (const stream of this.#streams.removeAbove(0)) {
+      this.#lose(stream, error ?? this.#describe('closed'));
+    }
+    this.#owner.closed(this, error);
+  }
+
+  #hangUp(code: number): void {
+    const socket = this.#socket;
+    if (socket.alpnProtocol !== 'h2' || socket.destroyed) {
+      socket.destroy();
+      return;
+    }
+    const payload = Buffer.concat([uint32(0), uint32(code)]);
+    this.#outbox.push(makeFrame(FrameType.goAway, 0, 0, payload));
+    this.#outbox.flush();
+    socket.destroySoon();
+    const timer = setTimeout(() => socket.destroy(), this.#limits.closeTimeoutMs);
+    socket.on('close', () => clearTimeout(timer));
+  }
+
+  #hungUp(): Error {
+    if (this.#state.phase !== 'dialling') return this.#describe('it closed the connection');
+    // Under TLS 1.3 a gateway that refuses a client certificate just hangs up.
+    const perhaps = this.#gateway.hasCertificate
+      ? ', as it does to refuse a client certificate'
+      : '';
+    return this.#describe(`it closed the connection before its SETTINGS came${perhaps}`);
+  }
+
+  #describe(what: string, cause?: Error): ApnsUnavailableError {
+    const message = `gateway ${this.#gateway.authority}: ${what}`;
+    return new ApnsUnavailableError(message, cause && { cause });
+  }
+}
+
+function windowUpdate(stream: number, increment: number): Buffer {
+  return makeFrame(FrameType.windowUpdate, 0, stream, uint32(increment));
+}
+
+function expectSettings(frame: Frame): void {
+  if (frame.type === FrameType.settings && !frame.has(Flag.ack)) return;
+  throw new Breach('PROTOCOL_ERROR', `${frame} came before SETTINGS`);
+}
+
+function overflow(where: string): Breach {
+  return new Breach('FLOW_CONTROL_ERROR', `the window of ${where} overflows`);
+}

@@ -1,0 +1,294 @@
+/** The connections to one gateway: it hands each the requests it can take, and opens and closes them as the load needs. */
+import { createSecureContext, rootCertificates } from 'node:tls';
+import { ApnsUnavailableError, ClosedError, OverloadedError } from '../errors.js';
+import { Connection, type Gateway, type Owner } from './connection.js';
+import { Deadlines, Waiting } from './deadlines.js';
+import { Exchange, Line } from './exchange.js';
+import { defaultLimits, type Limits } from './limits.js';
+import { boundedLog, type Log } from './log.js';
+import type { ApnsRequest, Outcome, Sender, SenderOptions, SendOptions } from './sender.js';
+
+/** @throws Error from node:tls where certificate and key are not a pair, or no PEM. Dials at the first need. */
+export function createPool(options: SenderOptions): Sender {
+  return new Pool(options);
+}
+
+class Wait extends Waiting {
+  readonly expire: () => void;
+
+  constructor(deadline: number, expire: () => void) {
+    super(deadline);
+    this.expire = expire;
+  }
+}
+
+class Pool implements Sender, Owner {
+  readonly #gateway: Gateway;
+  readonly #limits: Limits;
+  readonly #log: Log;
+  readonly #deadlines: Deadlines;
+  readonly #waiting = new Line();
+  /** Those that must not go to a certain connection, by its number. */
+  readonly #avoiding = new Map<number, Line>();
+  /** All whose socket is not gone. */
+  readonly #connections = new Set<Connection>();
+  readonly #replaced = new WeakSet<Connection>();
+  /** At most one dials at a time. */
+  #dialling: Connection | undefined;
+  #redial: NodeJS.Timeout | undefined;
+  #dialled = 0;
+  /** Connections in a row that answered nothing. */
+  #failures = 0;
+  #failedAt = 0;
+  #lastFailure: Error | undefined;
+  /** Ticks in a row at which requests waited behind full connections. */
+  #fullTicks = 0;
+  #wakeScheduled = false;
+  readonly #readying = new Set<() => void>();
+  #closing: Promise<void> | undefined;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: SenderOptions) {
+    const { cert, key, ca, authorization, log = () => {} } = options;
+    const { hostname, port } = new URL(options.gateway);
+    const host = hostname.replace(/^\[|\]$/g, '');
+    this.#gateway = {
+      host,
+      port: Number(port || 443),
+      authority: port ? `${hostname}:${port}` : hostname,
+      secureContext: createSecureContext({
+        ca: [...rootCertificates, ...(ca ?? [])],
+        ...(cert !== undefined && { cert }),
+        ...(key !== undefined && { key }),
+        minVersion: 'TLSv1.2',
+      }),
+      hasCertificate: cert !== undefined,
+      authorization,
+    };
+    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#log = boundedLog(log, this.#limits.logEveryMs);
+    this.#deadlines = new Deadlines(this.#limits.tickMs, () => this.#growIfFull());
+  }
+
+  send(request: ApnsRequest, options: SendOptions): Promise<Outcome> {
+    return new Promise((resolve) => {
+      const refusal = this.#refusal(request, options);
+      if (refusal) return resolve({ kind: 'unsent', cause: refusal });
+      const exchange = new Exchange(request, options, this, resolve);
+      this.#deadlines.add(exchange);
+      this.#lineFor(exchange).push(exchange);
+      this.#wake();
+    });
+  }
+
+  #refusal(request: ApnsRequest, { deadline, signal }: SendOptions): Error | undefined {
+    if (this.#closing) return new ClosedError('the connection to Apple was closed');
+    const { maxWaiting, maxWaitingBytes } = this.#limits;
+    let { length, bytes } = this.#waiting;
+    for (const line of this.#avoiding.values()) {
+      length += line.length;
+      bytes += line.bytes;
+    }
+    if (length >= maxWaiting || bytes + request.body.length > maxWaitingBytes) {
+      return new OverloadedError(`${length} requests of ${bytes} bytes wait for Apple already`);
+    }
+    if (signal?.aborted)
+      return signal.reason instanceof Error ? signal.reason : new Error('cancelled');
+    if (deadline <= Date.now())
+      return new ApnsUnavailableError('the deadline was over at the start');
+    return undefined;
+  }
+
+  settled(waiting: Waiting): void {
+    this.#deadlines.delete(waiting);
+    if (this.#deadlines.size === 0) this.#onEmpty?.();
+  }
+
+  trouble(): Error | undefined {
+    return this.#open().length === 0 ? this.#lastFailure : undefined;
+  }
+
+  ready({ deadline, signal }: SendOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (error?: Error) => {
+        this.settled(wait);
+        this.#readying.delete(check);
+        signal?.removeEventListener('abort', abort);
+        if (error) reject(error);
+        else resolve();
+      };
+      const check = () => {
+        if (this.#closing) done(new ClosedError('the connection to Apple was closed'));
+        else if (this.#open().length > 0) done();
+      };
+      const abort = () => done(signal?.reason);
+      const late = () => new ApnsUnavailableError('no connection to Apple by the deadline');
+      const wait = new Wait(deadline, () => done(this.#lastFailure ?? late()));
+      this.#deadlines.add(wait);
+      this.#readying.add(check);
+      signal?.addEventListener('abort', abort);
+      if (signal?.aborted) abort();
+      check();
+      this.#dialIfNeeded();
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // The promise must stand in `#closing` before anybody is told.
+    await undefined;
+    for (const check of [...this.#readying]) check();
+    if (this.#deadlines.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onEmpty = resolve;
+      });
+    }
+    clearTimeout(this.#redial);
+    const connections = [...this.#connections];
+    for (const connection of connections) connection.drain('closed by us');
+    await Promise.all(connections.map((connection) => connection.gone));
+  }
+
+  // What the connections ask and tell
+
+  next(connection: Connection): Exchange | undefined {
+    for (const [avoided, line] of this.#avoiding) {
+      const exchange = avoided === connection.id ? undefined : line.shift();
+      if (exchange) return exchange;
+    }
+    return this.#waiting.shift();
+  }
+
+  hasWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  giveBack(exchange: Exchange, cause: Error): void {
+    exchange.setback = cause;
+    this.#lineFor(exchange).pushFront(exchange);
+    this.#wake();
+  }
+
+  opened(connection: Connection): void {
+    this.#dialling = undefined;
+    this.#fullTicks = 0;
+    this.#log('connected', { connection: connection.id, gateway: this.#gateway.authority });
+    for (const check of [...this.#readying]) check();
+    this.#wake();
+  }
+
+  draining(connection: Connection, reason: string): void {
+    this.#log('draining', { connection: connection.id, reason });
+    this.#admitAvoiding(connection.id);
+    this.#replace(connection);
+  }
+
+  closed(connection: Connection, error: Error | undefined): void {
+    this.#admitAvoiding(connection.id);
+    if (error) this.#log('disconnected', { connection: connection.id, reason: error.message });
+    if (this.#dialling === connection) {
+      this.#dialling = undefined;
+      // Nobody else can be had: any connection is better than none.
+      for (const avoided of [...this.#avoiding.keys()]) this.#admitAvoiding(avoided);
+    }
+    this.#lastFailure = error ?? this.#lastFailure;
+    this.#replace(connection);
+    this.#wake();
+  }
+
+  idle(connection: Connection, idleMs: number): void {
+    if (idleMs > this.#limits.spareAfterMs && this.#open().length > 1) connection.drain('spare');
+  }
+
+  // When to dial
+
+  /** One that worked gets its successor at once; after one that did not, we back off and wait until it is needed. */
+  #replace(lost: Connection): void {
+    if (this.#replaced.has(lost)) return;
+    this.#replaced.add(lost);
+    if (lost.answered > 0) {
+      this.#failures = 0;
+      if (this.#open().length === 0 && !this.#closing) this.#dial();
+    } else {
+      this.#failures += 1;
+      this.#failedAt = performance.now();
+      this.#dialIfNeeded();
+    }
+  }
+
+  #dialIfNeeded(): void {
+    const open = this.#open();
+    const choosy = [...this.#avoiding.keys()].some((avoided) =>
+      open.every((connection) => connection.id === avoided),
+    );
+    const none = open.length === 0 && (this.#waiting.length > 0 || this.#readying.size > 0);
+    if (none || choosy) this.#dial();
+  }
+
+  /** Called at each tick while a request waits. */
+  #growIfFull(): void {
+    const full = this.#waiting.length > 0 && this.#open().every((connection) => connection.full);
+    this.#fullTicks = full ? this.#fullTicks + 1 : 0;
+    if (this.#fullTicks * this.#limits.tickMs >= this.#limits.growAfterMs) this.#dial();
+  }
+
+  #dial(): void {
+    if (this.#dialling || this.#redial || this.#open().length >= this.#limits.maxConnections)
+      return;
+    const waitMs = this.#failedAt + this.#backoffMs() - performance.now();
+    if (waitMs > 0) {
+      this.#redial = setTimeout(() => {
+        this.#redial = undefined;
+        this.#dialIfNeeded();
+      }, waitMs).unref();
+      return;
+    }
+    this.#dialled += 1;
+    const connection = new Connection(this.#dialled, this.#gateway, this.#limits, this);
+    this.#dialling = connection;
+    this.#connections.add(connection);
+    connection.gone.then(() => this.#connections.delete(connection));
+  }
+
+  #backoffMs(): number {
+    if (this.#failures === 0) return 0;
+    const { firstMs, factor, maxMs } = this.#limits.backoff;
+    const longest = Math.min(firstMs * factor ** (this.#failures - 1), maxMs);
+    return longest * (0.5 + this.#limits.random() / 2);
+  }
+
+  // The lines
+
+  #open(): Connection[] {
+    return [...this.#connections].filter(({ phase }) => phase === 'open');
+  }
+
+  /** A connection that is gone, or the only one we may have, can't be avoided. */
+  #lineFor({ avoid }: Exchange): Line {
+    if (avoid === undefined || this.#limits.maxConnections === 1) return this.#waiting;
+    if (!this.#open().some(({ id }) => id === avoid)) return this.#waiting;
+    const line = this.#avoiding.get(avoid) ?? new Line();
+    this.#avoiding.set(avoid, line);
+    return line;
+  }
+
+  #admitAvoiding(avoided: number): void {
+    const line = this.#avoiding.get(avoided);
+    this.#avoiding.delete(avoided);
+    for (let one = line?.shift(); one; one = line?.shift()) this.#waiting.pushFront(one);
+  }
+
+  #wake(): void {
+    if (this.#wakeScheduled) return;
+    this.#wakeScheduled = true;
+    setImmediate(() => {
+      this.#wakeScheduled = false;
+      for (const connection of this.#connections) connection.wake();
+      this.#dialIfNeeded();
+    });
+  }
+}

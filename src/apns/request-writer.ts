@@ -1,0 +1,132 @@
+/** Writes requests to one connection's outbox, as HTTP/2 frames within the peer's limits. */
+import {
+  Flag,
+  FRAME_HEADER_BYTES,
+  FrameType,
+  INITIAL_WINDOW_BYTES,
+  makeFrame,
+  writeFrameHeader,
+} from './frames.js';
+import { ENTRY_OVERHEAD_BYTES, HeaderEncoder } from './hpack.js';
+import type { Outbox } from './outbox.js';
+import type { PeerSettings } from './peer.js';
+import type { ApnsRequest } from './sender.js';
+import type { Stream } from './stream.js';
+
+/** Room for what a block holds beside the request's own headers: five of ours, the size updates. */
+const BLOCK_MARGIN_BYTES = 256;
+
+export class RequestWriter {
+  readonly encoder = new HeaderEncoder();
+  /** Bytes the peer lets us send on the whole connection. */
+  window = INITIAL_WINDOW_BYTES;
+  readonly #outbox: Outbox;
+  readonly #peer: PeerSettings;
+  readonly #authority: string;
+  readonly #maxWriteBytes: number;
+  /** Those whose body is not out yet, in the order they were opened. */
+  readonly #unfinished = new Set<Stream>();
+
+  constructor(outbox: Outbox, peer: PeerSettings, authority: string, maxWriteBytes: number) {
+    this.#outbox = outbox;
+    this.#peer = peer;
+    this.#authority = authority;
+    this.#maxWriteBytes = maxWriteBytes;
+  }
+
+  get hasRoom(): boolean {
+    return this.window > 0 && this.#outbox.length < this.#maxWriteBytes;
+  }
+
+  /** An upper bound of what the header block takes and of how the peer counts it. */
+  headerBytes({ path, headers }: ApnsRequest, authorization = ''): number {
+    let bytes = BLOCK_MARGIN_BYTES + path.length + this.#authority.length + authorization.length;
+    for (const [name, value] of headers) {
+      bytes += name.length + value.length + ENTRY_OVERHEAD_BYTES;
+    }
+    return bytes;
+  }
+
+  write(stream: Stream, headerBytes: number, authorization: string | undefined): void {
+    const outbox = this.#outbox;
+    const start = outbox.length + FRAME_HEADER_BYTES;
+    const buffer = outbox.reserve(FRAME_HEADER_BYTES + headerBytes);
+    const end = this.#encode(buffer, start, stream.exchange.request, authorization);
+    const endStream = stream.bodyLeft === 0 ? Flag.endStream : 0;
+    if (end - start <= this.#peer.framePayloadBytes) {
+      const flags = endStream | Flag.endHeaders;
+      writeFrameHeader(buffer, outbox.length, end - start, FrameType.headers, flags, stream.id);
+      outbox.length = end;
+    } else {
+      this.#writeContinued(stream.id, endStream, Buffer.from(buffer.subarray(start, end)));
+    }
+    this.#writeBody(stream);
+  }
+
+  /** Goes on with the bodies for which there was no window. */
+  resume(): void {
+    for (const stream of this.#unfinished) this.#writeBody(stream);
+  }
+
+  /** The stream is over: what is left of its body stays here. */
+  abandon(stream: Stream): void {
+    this.#unfinished.delete(stream);
+  }
+
+  #encode(
+    buffer: Buffer,
+    start: number,
+    { method, path, headers, body }: ApnsRequest,
+    authorization: string | undefined,
+  ): number {
+    const { encoder } = this;
+    let at = encoder.start(buffer, start);
+    at = encoder.header(buffer, at, ':method', method);
+    at = encoder.header(buffer, at, ':scheme', 'https');
+    at = encoder.header(buffer, at, ':authority', this.#authority);
+    at = encoder.header(buffer, at, ':path', path);
+    if (authorization !== undefined) {
+      at = encoder.header(buffer, at, 'authorization', authorization);
+    }
+    for (const [name, value] of headers) at = encoder.header(buffer, at, name, value);
+    if (body.length === 0) return at;
+    return encoder.header(buffer, at, 'content-length', `${body.length}`);
+  }
+
+  /** A block longer than a frame. */
+  #writeContinued(stream: number, endStream: number, block: Buffer): void {
+    let type: number = FrameType.headers;
+    let flags = endStream;
+    for (let at = 0; at < block.length; at += this.#peer.framePayloadBytes) {
+      const part = block.subarray(at, at + this.#peer.framePayloadBytes);
+      if (at + part.length === block.length) flags |= Flag.endHeaders;
+      this.#outbox.push(makeFrame(type, flags, stream, part));
+      type = FrameType.continuation;
+      flags = 0;
+    }
+  }
+
+  /** As much of the body as windows and outbox allow. */
+  #writeBody(stream: Stream): void {
+    const { body } = stream.exchange.request;
+    while (stream.bodyLeft > 0) {
+      const room = this.hasRoom ? Math.min(this.window, stream.sendWindow) : 0;
+      if (room <= 0) {
+        this.#unfinished.add(stream);
+        return;
+      }
+      const length = Math.min(stream.bodyLeft, room, this.#peer.framePayloadBytes);
+      const buffer = this.#outbox.reserve(FRAME_HEADER_BYTES + length);
+      const flags = length === stream.bodyLeft ? Flag.endStream : 0;
+      const at = this.#outbox.length;
+      writeFrameHeader(buffer, at, length, FrameType.data, flags, stream.id);
+      body.copy(buffer, at + FRAME_HEADER_BYTES, stream.bodySent, stream.bodySent + length);
+      this.#outbox.length = at + FRAME_HEADER_BYTES + length;
+      stream.bodySent += length;
+      stream.sendWindow -= length;
+      this.window -= length;
+    }
+    stream.sent = true;
+    this.#unfinished.delete(stream);
+  }
+}

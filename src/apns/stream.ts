@@ -1,0 +1,134 @@
+/** The streams of one connection: a request and its response each. */
+import type { Exchange } from './exchange.js';
+import type { Frame } from './frame-reader.js';
+import { Breach } from './frames.js';
+import type { Head } from './response.js';
+
+export class Stream {
+  readonly id: number;
+  readonly exchange: Exchange;
+  /** Apple acts on whole requests only: one whose end is still here was certainly not processed. */
+  sent = false;
+  /** Bytes of the body that have left. */
+  bodySent = 0;
+  /** Bytes the peer lets us send; below 0 where it took some back. */
+  sendWindow: number;
+  /** Bytes of DATA whose window was not given back yet. */
+  taken = 0;
+  /** The final response's head, once it came. */
+  head: Head | undefined;
+  received = 0;
+  readonly #cancel: (stream: Stream) => void;
+  #body = '';
+  #chunks: Buffer[] | undefined;
+
+  constructor(
+    id: number,
+    exchange: Exchange,
+    sendWindow: number,
+    cancel: (stream: Stream) => void,
+  ) {
+    this.id = id;
+    this.exchange = exchange;
+    this.sendWindow = sendWindow;
+    this.#cancel = cancel;
+  }
+
+  get bodyLeft(): number {
+    return this.exchange.request.body.length - this.bodySent;
+  }
+
+  cancel(): void {
+    this.#cancel(this);
+  }
+
+  addData(frame: Frame, last: boolean): void {
+    this.received += frame.length;
+    if (last && !this.#chunks) {
+      this.#body = frame.bytes.toString('utf8', frame.start, frame.end);
+    } else if (frame.length > 0) {
+      this.#chunks ??= [];
+      this.#chunks.push(frame.copy());
+    }
+  }
+
+  get body(): string {
+    return this.#chunks ? Buffer.concat(this.#chunks).toString() : this.#body;
+  }
+}
+
+/** Cancelled streams we remember, to tell their late frames from a breach. */
+const MAX_CANCELLED = 10_000;
+
+export class Streams {
+  readonly #open = new Map<number, Stream>();
+  /** Cancelled by us, which the peer may not know yet. */
+  readonly #cancelled = new Set<number>();
+  /** Below this id we don't remember which were cancelled. */
+  #forgotten = 0;
+  /** The id of the next stream. */
+  next = 1;
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  add(exchange: Exchange, sendWindow: number, cancel: (stream: Stream) => void): Stream {
+    const stream = new Stream(this.next, exchange, sendWindow, cancel);
+    this.next += 2;
+    this.#open.set(stream.id, stream);
+    exchange.carrier = stream;
+    return stream;
+  }
+
+  /** The stream of a frame, if it is open; `last` where the frame is its last one. Undefined for one that we cancelled. */
+  find({ stream: id }: Frame, last: boolean): Stream | undefined {
+    const stream = this.#open.get(id);
+    if (stream) return stream;
+    this.expectOpened(id);
+    const late = last ? this.#cancelled.delete(id) : this.#cancelled.has(id);
+    if (late || id < this.#forgotten) return undefined;
+    throw new Breach('STREAM_CLOSED', `a frame came for stream ${id}, which was over`);
+  }
+
+  /** The stream of a frame that may come when it is over. */
+  findLate({ stream: id }: Frame): Stream | undefined {
+    const stream = this.#open.get(id);
+    if (!stream) this.expectOpened(id);
+    return stream;
+  }
+
+  expectOpened(id: number): void {
+    if (id % 2 === 1 && id < this.next) return;
+    throw new Breach('PROTOCOL_ERROR', `a frame came for stream ${id}, which was never opened`);
+  }
+
+  /** False where it was not open any more. */
+  remove(stream: Stream): boolean {
+    if (!this.#open.delete(stream.id)) return false;
+    stream.exchange.carrier = undefined;
+    return true;
+  }
+
+  /** Removes it for a reason of our own: what the peer still sends for it is let pass. */
+  cancel(stream: Stream): boolean {
+    if (!this.remove(stream)) return false;
+    if (this.#cancelled.size >= MAX_CANCELLED) {
+      this.#cancelled.clear();
+      this.#forgotten = this.next;
+    }
+    this.#cancelled.add(stream.id);
+    return true;
+  }
+
+  /** Removes and returns those above an id, the newest first, so that each can be put before the others. */
+  removeAbove(id: number): Stream[] {
+    const streams = [...this.#open.values()].filter((stream) => stream.id > id).reverse();
+    for (const stream of streams) this.remove(stream);
+    return streams;
+  }
+
+  [Symbol.iterator](): IterableIterator<Stream> {
+    return this.#open.values();
+  }
+}

@@ -1,0 +1,289 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { ClosedError, OverloadedError } from '../../src/errors.js';
+import { certificate } from './certificate.js';
+import {
+  answer,
+  frame,
+  later,
+  openPool,
+  type Peer,
+  request,
+  settings,
+  startScriptedServer,
+  Type,
+  u32,
+  word,
+} from './scripted-server.js';
+
+const never = 1e9;
+
+test('a thousand requests that find the gateway down cause one dial a back-off step, one log line, and all get through', async () => {
+  await using server = await startScriptedServer();
+  server.down = true;
+  const events: string[] = [];
+  const limits = { backoff: { firstMs: 20, factor: 2, maxMs: 80 }, random: () => 1 };
+  await using pool = openPool(server, { limits, log: (event) => events.push(event) });
+  const outcomes = Array.from({ length: 1000 }, () => pool.send(request('one'), later()));
+  while (server.dialled < 6) await delay(1);
+  server.down = false;
+  const peer = await server.accept();
+  const requests = await peer.requests(1000);
+  peer.write(...requests.map(({ stream }) => answer(stream)));
+  assert.deepEqual(new Set((await Promise.all(outcomes)).map(word)), new Set([200]));
+  assert.ok(server.dialled <= 8, `${server.dialled} dials`);
+  assert.deepEqual(events, ['disconnected', 'connected']);
+});
+
+test('a line that was left out is counted in the next', async () => {
+  await using server = await startScriptedServer();
+  server.down = true;
+  const leftOut: unknown[] = [];
+  const limits = { backoff: { firstMs: 1, factor: 1, maxMs: 1 }, logEveryMs: 50 };
+  await using pool = openPool(server, {
+    limits,
+    log: (_, fields) => leftOut.push(fields?.leftOut),
+  });
+  pool.send(request('one'), later(300));
+  while (leftOut.length < 2) await delay(1);
+  assert.ok(Number(leftOut[1]) > 0);
+});
+
+test('at the deadline the outcome tells why the gateway could not be reached', async () => {
+  await using server = await startScriptedServer();
+  server.down = true;
+  await using pool = openPool(server);
+  const outcome = await pool.send(request('one'), later(100));
+  assert.ok(outcome.kind === 'unsent');
+  assert.match(String(outcome.cause.cause), /gateway 127.0.0.1/);
+  await assert.rejects(pool.ready(later(50)), /gateway 127.0.0.1/);
+});
+
+test('a connection that worked gets its successor at once, also when nothing waits', async () => {
+  await using server = await startScriptedServer();
+  const backoff = { firstMs: never, factor: 1, maxMs: never };
+  await using pool = openPool(server, { limits: { backoff } });
+  const outcome = pool.send(request('one'), later());
+  const peer = await server.accept();
+  await peer.requests(1);
+  peer.write(answer(1));
+  await outcome;
+  peer.socket.destroy();
+  // The successor that answers nothing is not followed by another until a request needs one.
+  const successor = await server.accept();
+  successor.socket.destroy();
+  await successor.closed;
+  assert.equal(server.accepted, 2);
+});
+
+test('no more connections than allowed are opened under load, and spare ones are closed', async () => {
+  await using server = await startScriptedServer(settings([3, 1]));
+  const limits = { maxConnections: 3, growAfterMs: 0, tickMs: 2, spareAfterMs: 40 };
+  await using pool = openPool(server, { limits });
+  const outcomes = Array.from({ length: 60 }, () => pool.send(request('one'), later()));
+  const peers: Peer[] = [];
+  const serve = async (peer: Peer) => {
+    for (;;) {
+      const [{ stream } = { stream: 0 }] = await peer.requests(1);
+      if (peers.length < 3) await delay(5);
+      peer.write(answer(stream));
+    }
+  };
+  const accept = async () => {
+    for (;;) {
+      const peer = await server.accept();
+      peers.push(peer);
+      serve(peer);
+    }
+  };
+  accept();
+  assert.deepEqual(new Set((await Promise.all(outcomes)).map(word)), new Set([200]));
+  assert.equal(server.accepted, 3);
+  const goAways = peers.map((peer) => peer.take(Type.goAway).then(() => peer.closed));
+  await Promise.race([Promise.all(goAways.slice(0, 2)), Promise.all(goAways.slice(1))]);
+  await delay(100);
+  const closed = peers.filter(({ socket }) => socket.destroyed);
+  assert.equal(closed.length, 2);
+});
+
+test('a repeat goes to another connection than the one to be avoided', async () => {
+  await using server = await startScriptedServer();
+  await using pool = openPool(server);
+  const first = pool.send(request('one'), later());
+  const peer = await server.accept();
+  await peer.requests(1);
+  peer.write(answer(1, 500, '{"reason":"InternalServerError"}'));
+  const outcome = await first;
+  assert.ok(outcome.kind === 'response');
+  const repeat = pool.send(request('one'), { ...later(), avoid: outcome.connection });
+  const other = pool.send(request('two'), later());
+  assert.deepEqual(await peer.requests(1), [{ stream: 3, body: 'two' }]);
+  peer.write(answer(3));
+  const second = await server.accept();
+  await second.requests(1);
+  second.write(answer(1));
+  assert.deepEqual([word(await repeat), word(await other)], [200, 200]);
+  // One that is gone is no longer to be avoided.
+  second.socket.destroy();
+  await second.closed;
+  const third = pool.send(request('three'), { ...later(), avoid: 2 });
+  await peer.requests(1);
+  peer.write(answer(5));
+  assert.equal(word(await third), 200);
+});
+
+test('where no other connection can be had, the one to be avoided is better than none', async () => {
+  await using server = await startScriptedServer();
+  for (const maxConnections of [1, 2]) {
+    await using pool = openPool(server, { limits: { maxConnections } });
+    await pool.ready(later());
+    const peer = await server.accept();
+    server.down = true;
+    const outcome = pool.send(request('one'), { ...later(), avoid: 1 });
+    await peer.requests(1);
+    peer.write(answer(1));
+    assert.equal(word(await outcome), 200);
+    server.down = false;
+  }
+});
+
+test('beyond the bounds a request is refused before it is queued, and the others are not harmed', async () => {
+  await using server = await startScriptedServer(settings([3, 0]));
+  const limits = { maxWaiting: 3, maxWaitingBytes: 100, growAfterMs: never };
+  await using pool = openPool(server, { limits });
+  const waiting = ['1', 'x'.repeat(60)].map((body) => pool.send(request(body), later()));
+  const tooLarge = await pool.send(request('x'.repeat(40)), later());
+  waiting.push(pool.send(request('3'), later()));
+  const tooMany = await pool.send(request('4'), later());
+  for (const outcome of [tooLarge, tooMany]) {
+    assert.ok(outcome.kind === 'unsent' && outcome.cause instanceof OverloadedError);
+  }
+  const peer = await server.accept();
+  peer.write(settings([3, 10]));
+  const requests = await peer.requests(3);
+  peer.write(...requests.map(({ stream }) => answer(stream)));
+  assert.deepEqual((await Promise.all(waiting)).map(word), [200, 200, 200]);
+  const next = pool.send(request('5'), later());
+  await peer.requests(1);
+  peer.write(answer(7));
+  assert.equal(word(await next), 200);
+});
+
+test('what is over while it waits leaves the queue', async () => {
+  await using server = await startScriptedServer(settings([3, 0]));
+  await using pool = openPool(server, { limits: { maxWaiting: 2 } });
+  for (let round = 0; round < 3; round += 1) {
+    const outcomes = [1, 2].map(() => pool.send(request('one'), later(30)));
+    for (const outcome of await Promise.all(outcomes)) {
+      assert.ok(outcome.kind === 'unsent' && !(outcome.cause instanceof OverloadedError));
+    }
+  }
+});
+
+test('a request whose deadline is over is not sent', async () => {
+  await using server = await startScriptedServer();
+  await using pool = openPool(server);
+  assert.equal(word(await pool.send(request('one'), later(0))), 'unsent');
+  assert.equal(server.dialled, 0);
+});
+
+test('close lets finish what is under way and what waits, refuses the rest and leaves no handle', async () => {
+  await using server = await startScriptedServer(settings([3, 1]));
+  await using pool = openPool(server, { limits: { growAfterMs: never } });
+  const outcomes = ['one', 'two'].map((body) => pool.send(request(body), later()));
+  const peer = await server.accept();
+  await peer.requests(1);
+  const closing = pool.close();
+  const refused = await pool.send(request('three'), later());
+  assert.ok(refused.kind === 'unsent' && refused.cause instanceof ClosedError);
+  await assert.rejects(pool.ready(later()), ClosedError);
+  peer.write(answer(1));
+  await peer.requests(1);
+  peer.write(answer(3));
+  assert.deepEqual((await Promise.all(outcomes)).map(word), [200, 200]);
+  await closing;
+  await peer.take(Type.goAway);
+  await peer.closed;
+  assert.deepEqual(
+    process.getActiveResourcesInfo().filter((name) => /Timeout|TLSWrap/.test(name)),
+    [],
+  );
+});
+
+test('close ends a dial under way, a back-off, and a pool that never dialled', async () => {
+  await using silent = await startScriptedServer(Buffer.alloc(0));
+  const dialling = openPool(silent);
+  const ready = assert.rejects(dialling.ready(later()), ClosedError);
+  await silent.accept();
+  await dialling.close();
+  await ready;
+  const waiting = openPool(silent, {
+    limits: { backoff: { firstMs: never, factor: 1, maxMs: never } },
+  });
+  silent.down = true;
+  assert.equal(word(await waiting.send(request('one'), later(100))), 'unsent');
+  await waiting.close();
+  await openPool(silent).close();
+});
+
+test('a peer that does not let go is cut off', async () => {
+  await using server = await startScriptedServer();
+  const pool = openPool(server, { limits: { closeTimeoutMs: 20 } });
+  await pool.ready(later());
+  const peer = await server.accept();
+  peer.socket.pause();
+  peer.socket.allowHalfOpen = true;
+  await pool.close();
+});
+
+test('ready rejects when its signal says so', async () => {
+  await using server = await startScriptedServer(Buffer.alloc(0));
+  await using pool = openPool(server);
+  const controller = new AbortController();
+  const ready = pool.ready({ ...later(), signal: controller.signal });
+  controller.abort(new Error('not any more'));
+  await assert.rejects(ready, /not any more/);
+  await assert.rejects(pool.ready({ ...later(), signal: controller.signal }), /not any more/);
+});
+
+test('certificate and key that do not belong together are refused at once', async () => {
+  const { cert } = certificate();
+  const key = certificate().key.replace(/[A-Za-z]{4}/, 'AAAA');
+  assert.throws(() => openPool({ gateway: 'https://127.0.0.1:1' }, { cert, key }));
+});
+
+test('an idle pool does not keep the process alive, a waiting request does', async () => {
+  await using server = await startScriptedServer();
+  const script = `
+    import { createPool } from ${JSON.stringify(new URL('../../src/apns/pool.js', import.meta.url))};
+    const pool = createPool({ gateway: process.env.GATEWAY, ca: [process.env.CA] });
+    const body = Buffer.from('one');
+    const request = { method: 'POST', path: '/', headers: [], body };
+    pool.send(request, { deadline: Date.now() + 60_000 }).then(({ kind }) => console.log(kind));
+  `;
+  const env = { ...process.env, GATEWAY: server.gateway, CA: certificate().cert };
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
+  const child = promisify(execFile)(process.execPath, args, { env });
+  const peer = await server.accept();
+  await peer.requests(1);
+  await delay(100);
+  peer.write(answer(1));
+  assert.equal((await child).stdout.trim(), 'response');
+});
+
+test('a stream refused by a connection at its limit waits for another, in order', async () => {
+  await using server = await startScriptedServer();
+  await using pool = openPool(server);
+  const outcomes = ['one', 'two', 'three'].map((body) => pool.send(request(body), later()));
+  const peer = await server.accept();
+  await peer.requests(3);
+  peer.write(settings([3, 1]), ...[3, 5].map((stream) => frame(Type.reset, 0, stream, u32(7))));
+  const other = await server.accept();
+  const moved = await other.requests(2);
+  other.write(...moved.map(({ stream }) => answer(stream)));
+  peer.write(answer(1));
+  assert.deepEqual((await Promise.all(outcomes)).map(word), [200, 200, 200]);
+});
