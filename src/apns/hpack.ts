@@ -74,18 +74,25 @@ export const ENTRY_OVERHEAD_BYTES = 32;
 export class HeaderReader {
   name = '';
   value = '';
+  /** Where the value's string stands; at its end for a header that the static table has whole. */
+  valueAt = 0;
   /** Where the next header begins. */
   at = 0;
   #bytes: Buffer = Buffer.alloc(0);
   #end = 0;
   #mayResize = true;
 
-  /** `inside` where what stands before `start` in the block is known already. */
-  open(bytes: Buffer, start: number, end: number, inside = false): void {
+  open(bytes: Buffer, start: number, end: number): void {
     this.#bytes = bytes;
     this.at = start;
     this.#end = end;
-    this.#mayResize = !inside;
+    this.#mayResize = true;
+  }
+
+  /** For who knows where a value stands. @throws Breach (COMPRESSION_ERROR) */
+  readValue(bytes: Buffer, valueAt: number, end: number): string {
+    this.open(bytes, valueAt, end);
+    return this.#string();
   }
 
   /** Sets name and value; false at the end. @throws Breach (COMPRESSION_ERROR) */
@@ -109,11 +116,13 @@ export class HeaderReader {
       const [name, value] = staticEntry(this.#integer(0x7f));
       this.name = name;
       this.value = value;
+      this.valueAt = this.at;
       return;
     }
     // With a table of 0, "with indexing" adds nothing: all literals are read alike.
     const index = this.#integer(first >= 0x40 ? 0x3f : 0x0f);
     this.name = index === 0 ? this.#string() : staticEntry(index)[0];
+    this.valueAt = this.at;
     this.value = this.#string();
   }
 

@@ -60,16 +60,18 @@ const ofOneConnection = new Set([
   'upgrade',
 ]);
 
-/** How a block began, up to its last header, and what that said. */
+/** A block that came before: all of it but the value of its last header, and what it said. */
 interface Opening {
   bytes: Buffer;
   head: Head;
+  lastName: string;
+  /** Without the last value. */
   listed: number;
 }
 
 /**
- * Reads heads and trailers. A gateway's answers mostly begin alike, and as our HPACK table is empty, equal
- * bytes always mean equal headers: an opening that came before, with the same status, is not read again.
+ * Reads heads and trailers. A gateway's answers mostly differ in their last value only (apns-id), and as our
+ * HPACK table is empty, equal bytes always mean equal headers: what came before is not read again.
  */
 export class HeadReader {
   readonly #reader = new HeaderReader();
@@ -82,13 +84,11 @@ export class HeadReader {
   read({ bytes, start, end }: Frame): Head | undefined {
     const opening = this.#openings.get(bytes[start] ?? 0);
     if (opening && beginsWith(bytes, start, end, opening.bytes)) {
-      this.#reader.open(bytes, start + opening.bytes.length, end, true);
-      this.#listed = opening.listed;
-      const headers = { ...opening.head.headers };
-      return this.#readFields(headers) ? { status: opening.head.status, headers } : undefined;
+      const head = this.#readLast(opening, bytes, start, end);
+      if (head) return head;
     }
     const head = this.#readWhole(bytes, start, end);
-    if (head) this.#remember(bytes, start, end);
+    if (head) this.#remember(head, bytes, start);
     return head;
   }
 
@@ -97,6 +97,15 @@ export class HeadReader {
     this.#reader.open(bytes, start, end);
     this.#listed = 0;
     return this.#readFields({});
+  }
+
+  #readLast(opening: Opening, bytes: Buffer, start: number, end: number): Head | undefined {
+    const value = this.#reader.readValue(bytes, start + opening.bytes.length, end);
+    const listed = opening.listed + value.length;
+    if (this.#reader.at !== end || listed > MAX_HEADER_LIST_BYTES) return undefined;
+    const headers = { ...opening.head.headers };
+    headers[opening.lastName] = value;
+    return { status: opening.head.status, headers };
   }
 
   #readWhole(bytes: Buffer, start: number, end: number): Head | undefined {
@@ -123,15 +132,17 @@ export class HeadReader {
     return this.#listed <= MAX_HEADER_LIST_BYTES;
   }
 
-  #remember(bytes: Buffer, start: number, end: number): void {
-    const reader = this.#reader;
-    let last = start;
-    reader.open(bytes, start, end);
-    for (let at = start; reader.next(); at = reader.at) last = at;
-    const head = this.#readWhole(bytes, start, last);
-    if (!head) return;
-    const opening = { bytes: Buffer.from(bytes.subarray(start, last)), head, listed: this.#listed };
-    this.#openings.set(bytes[start] ?? 0, opening);
+  /** To be called when a block was read to its end. */
+  #remember(head: Head, bytes: Buffer, start: number): void {
+    const { name, value, valueAt } = this.#reader;
+    // Not where the last header has no value of its own: the status, or one that was joined to another.
+    if (head.headers[name] !== value) return;
+    this.#openings.set(bytes[start] ?? 0, {
+      bytes: Buffer.from(bytes.subarray(start, valueAt)),
+      head,
+      lastName: name,
+      listed: this.#listed - value.length,
+    });
   }
 }
 
