@@ -3,6 +3,7 @@ import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'n
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { CredentialsError } from '../errors.js';
 import { readAppleExtensions } from './apple-extensions.js';
 import type { Environment } from './gateway.js';
@@ -113,13 +114,20 @@ async function readCertificate(
       wrong.push(`topic ${topic} is none of the certificate's: ${[...topics].join(', ')}`);
     }
   }
-  if (wrong.length > 0 || !topic || !key) throw new CredentialsError(wrong.join('; '));
+  const pair = {
+    cert: certificates.map((block) => block.text).join('\n'),
+    key: keys[0]?.text ?? '',
+  };
+  // OpenSSL has demands of its own: RSA keys of 1,024 bits and MD5 signatures are no longer taken.
+  if (wrong.length === 0 && !attempt(() => createSecureContext(pair))) {
+    wrong.push('certificate and key are too weak for TLS, or of a kind that it does not have');
+  }
+  if (wrong.length > 0 || !topic) throw new CredentialsError(wrong.join('; '));
   return {
     kind: 'certificate',
     environment: source.environment,
     topic,
-    cert: certificates.map((block) => block.text).join('\n'),
-    key: keys[0]?.text ?? '',
+    ...pair,
     expiresAt,
     warnings,
     fingerprint: digest('certificate', source.environment, topic, pem),

@@ -1,5 +1,4 @@
 /** The apps that the daemon pushes for: their credentials, their connections to Apple, their dead tokens. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Credentials, type CredentialsSource, readCredentials } from '../apns/credentials.js';
 import type { Gateways } from '../apns/gateway.js';
 import { deliver } from '../apns/policy.js';
@@ -30,9 +29,8 @@ export interface ProvisionOptions extends CredentialsSource {
 
 /** pyapns's default. */
 const defaultTimeoutMs = 15_000;
-/** How long a dialled gateway may take, and how long we wait before we dial again for changed credentials. */
-const swapTimeoutMs = 30_000;
-const swapRetryMs = 5_000;
+/** A gateway that can't be reached for so long is worth a line in the log; it is dialled on and on. */
+const patienceMs = 30_000;
 
 export class Apps {
   readonly #apps = new Map<string, App>();
@@ -102,7 +100,7 @@ export class App {
     this.#closing = closing;
     this.#serving = this.#dial(credentials);
     this.#log('provisioned', { topic: credentials.topic, warnings: credentials.warnings });
-    const deadline = Date.now() + swapTimeoutMs;
+    const deadline = Date.now() + patienceMs;
     this.#serving.sender.ready({ deadline, signal: closing }).catch((error) => {
       if (!closing.aborted) this.#log('unreachable', { reason: error.message });
     });
@@ -173,11 +171,9 @@ export class App {
   async #swapTo(next: Serving): Promise<void> {
     while (this.#next === next) {
       try {
-        await next.sender.ready({ deadline: Date.now() + swapTimeoutMs, signal: this.#closing });
+        await next.sender.ready({ deadline: Date.now() + patienceMs, signal: this.#closing });
       } catch (error) {
-        if (this.#next !== next) return;
-        this.#log('change waits', { reason: (error as Error).message });
-        await delay(swapRetryMs, undefined, { signal: this.#closing }).catch(() => undefined);
+        if (this.#next === next) this.#log('change waits', { reason: (error as Error).message });
         continue;
       }
       if (this.#next !== next) return;

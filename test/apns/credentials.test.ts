@@ -202,6 +202,26 @@ test('a cert that is no PEM, or lacks a part, is refused without a word of what 
   }
 });
 
+test('a key that TLS does not take any more is refused, not left for the first connection', async () => {
+  const weak = await weakCertificate();
+  assert.equal(
+    await refusal({ cert: weak, environment: 'sandbox', topic }),
+    'certificate and key are too weak for TLS, or of a kind that it does not have',
+  );
+});
+
+/** With an RSA key of 512 bits. */
+async function weakCertificate(): Promise<string> {
+  const { default: forge } = await import('node-forge');
+  const { privateKey, publicKey } = forge.pki.rsa.generateKeyPair(512);
+  const certificate = forge.pki.createCertificate();
+  certificate.publicKey = publicKey;
+  certificate.serialNumber = '01';
+  certificate.validity.notAfter = new Date(Date.now() + 365 * day);
+  certificate.sign(privateKey, forge.md.sha256.create());
+  return forge.pki.certificateToPem(certificate) + forge.pki.privateKeyToPem(privateKey);
+}
+
 test('a path that can not be read is refused with the reason', async () => {
   const large = await file('large.pem', 'x'.repeat((1 << 20) + 1));
   const cases: [path: string, says: string][] = [

@@ -139,12 +139,12 @@ test('what is under way with the old credentials is finished with them', async (
   );
 });
 
-test('a connection that is not taken leaves the old one serving, and says so in the log', async () => {
+test('a connection that is not taken leaves the old one serving, and the log says why', async () => {
   await using it = await start();
   await it.provisioned();
   it.gate.refuse();
   await it.provision(await it.simulator.issueCertificate({ topic }));
-  await it.book.until('change waits');
+  await it.book.until('disconnected');
   assert.equal(await it.changing(), true);
   assert.equal(await it.connectionUsed(), 1);
 });
@@ -248,9 +248,9 @@ test('a daemon that is closed in the middle of a change closes at once', async (
   await it.provisioned();
   it.gate.refuse();
   await it.provision(await it.simulator.issueCertificate({ topic }));
-  await it.book.until('change waits');
+  await it.book.until('disconnected');
   const before = performance.now();
   await it[Symbol.asyncDispose]();
-  assert.ok(performance.now() - before < 3000);
+  assert.ok(performance.now() - before < 5000);
   assert.ok(!it.book.events().includes('changed'));
 });

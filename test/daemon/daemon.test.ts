@@ -232,6 +232,20 @@ test('close may be called twice, and once it has resolved the port is free', asy
   assert.equal(successor.url, daemon.url);
 });
 
+test('a gateway that does not speak holds up nobody who closes', async () => {
+  await using simulator = await createSimulator();
+  await using gate = await gateTo(simulator.url);
+  gate.shut();
+  const daemon = await createDaemon({
+    listen: '127.0.0.1:0',
+    gateways: { sandbox: gate.url },
+    ca: simulator.ca,
+    initial: [{ appId: 'app', cert: simulator.certificate, environment: 'sandbox' }],
+  });
+  await gate.arrived(1);
+  assert.ok((await tookMs(daemon.close())) < 5000);
+});
+
 test('notifications that wait for a connection that does not come are given up at the drain timeout', async () => {
   await using simulator = await createSimulator();
   await using gate = await gateTo(simulator.url);
