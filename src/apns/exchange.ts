@@ -67,8 +67,7 @@ export class Exchange extends Waiting {
 
   /** The signal's listener is the exchange itself: no closure for each request. */
   handleEvent(): void {
-    const reason: unknown = this.#signal?.reason;
-    this.end(reason instanceof Error ? reason : new Error(`cancelled: ${reason}`));
+    if (this.#signal) this.end(abortError(this.#signal));
   }
 
   /** Ends it from our side, wherever it is. */
@@ -77,6 +76,10 @@ export class Exchange extends Waiting {
     carrier?.cancel();
     this.settle({ kind: carrier?.sent ? 'unknown' : 'unsent', cause });
   }
+}
+
+export function abortError({ reason }: AbortSignal): Error {
+  return reason instanceof Error ? reason : new Error(`cancelled: ${reason}`);
 }
 
 /** First in, first out; any member can leave at any time. */

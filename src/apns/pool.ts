@@ -3,7 +3,7 @@ import { createSecureContext, rootCertificates } from 'node:tls';
 import { ApnsUnavailableError, ClosedError, OverloadedError } from '../errors.js';
 import { Connection, type Gateway, type Owner } from './connection.js';
 import { Deadlines, Waiting } from './deadlines.js';
-import { Exchange, Line } from './exchange.js';
+import { abortError, Exchange, Line } from './exchange.js';
 import { defaultLimits, type Limits } from './limits.js';
 import { boundedLog, type Log } from './log.js';
 import type { ApnsRequest, Outcome, Sender, SenderOptions, SendOptions } from './sender.js';
@@ -32,6 +32,7 @@ class Pool implements Sender, Owner {
   readonly #avoiding = new Map<number, Line>();
   /** All whose socket is not gone. */
   readonly #connections = new Set<Connection>();
+  /** Those whose end has had its consequences. */
   readonly #replaced = new WeakSet<Connection>();
   /** At most one dials at a time. */
   #dialling: Connection | undefined;
@@ -92,11 +93,9 @@ class Pool implements Sender, Owner {
     if (length >= maxWaiting || bytes + request.body.length > maxWaitingBytes) {
       return new OverloadedError(`${length} requests of ${bytes} bytes wait for Apple already`);
     }
-    if (signal?.aborted)
-      return signal.reason instanceof Error ? signal.reason : new Error('cancelled');
-    if (deadline <= Date.now())
-      return new ApnsUnavailableError('the deadline was over at the start');
-    return undefined;
+    if (signal?.aborted) return abortError(signal);
+    if (deadline > Date.now()) return undefined;
+    return new ApnsUnavailableError('the deadline was over at the start');
   }
 
   settled(waiting: Waiting): void {
@@ -175,6 +174,7 @@ class Pool implements Sender, Owner {
 
   opened(connection: Connection): void {
     this.#dialling = undefined;
+    this.#lastFailure = undefined;
     this.#fullTicks = 0;
     this.#log('connected', { connection: connection.id, gateway: this.#gateway.authority });
     for (const check of [...this.#readying]) check();
@@ -201,7 +201,9 @@ class Pool implements Sender, Owner {
   }
 
   idle(connection: Connection, idleMs: number): void {
-    if (idleMs > this.#limits.spareAfterMs && this.#open().length > 1) connection.drain('spare');
+    if (idleMs <= this.#limits.spareAfterMs || this.#open().length === 1) return;
+    this.#replaced.add(connection);
+    connection.drain('spare');
   }
 
   // When to dial
@@ -222,11 +224,11 @@ class Pool implements Sender, Owner {
 
   #dialIfNeeded(): void {
     const open = this.#open();
-    const choosy = [...this.#avoiding.keys()].some((avoided) =>
-      open.every((connection) => connection.id === avoided),
+    const needed = this.#waiting.length > 0 || this.#readying.size > 0;
+    const avoided = [...this.#avoiding].some(
+      ([id, line]) => line.length > 0 && open.every((connection) => connection.id === id),
     );
-    const none = open.length === 0 && (this.#waiting.length > 0 || this.#readying.size > 0);
-    if (none || choosy) this.#dial();
+    if (avoided || (needed && open.length === 0)) this.#dial();
   }
 
   /** Called at each tick while a request waits. */
@@ -237,8 +239,8 @@ class Pool implements Sender, Owner {
   }
 
   #dial(): void {
-    if (this.#dialling || this.#redial || this.#open().length >= this.#limits.maxConnections)
-      return;
+    if (this.#dialling || this.#redial) return;
+    if (this.#open().length >= this.#limits.maxConnections) return;
     const waitMs = this.#failedAt + this.#backoffMs() - performance.now();
     if (waitMs > 0) {
       this.#redial = setTimeout(() => {
@@ -279,7 +281,9 @@ class Pool implements Sender, Owner {
   #admitAvoiding(avoided: number): void {
     const line = this.#avoiding.get(avoided);
     this.#avoiding.delete(avoided);
-    for (let one = line?.shift(); one; one = line?.shift()) this.#waiting.pushFront(one);
+    const exchanges: Exchange[] = [];
+    for (let first = line?.shift(); first; first = line?.shift()) exchanges.unshift(first);
+    for (const exchange of exchanges) this.#waiting.pushFront(exchange);
   }
 
   #wake(): void {

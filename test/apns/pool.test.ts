@@ -85,28 +85,31 @@ test('no more connections than allowed are opened under load, and spare ones are
   await using pool = openPool(server, { limits });
   const outcomes = Array.from({ length: 60 }, () => pool.send(request('one'), later()));
   const peers: Peer[] = [];
-  const serve = async (peer: Peer) => {
-    for (;;) {
-      const [{ stream } = { stream: 0 }] = await peer.requests(1);
-      if (peers.length < 3) await delay(5);
-      peer.write(answer(stream));
-    }
-  };
-  const accept = async () => {
-    for (;;) {
-      const peer = await server.accept();
-      peers.push(peer);
-      serve(peer);
-    }
-  };
-  accept();
+  // No answer before all three are there.
+  while (peers.length < 3) peers.push(await server.accept());
+  for (const peer of peers) serve(peer);
   assert.deepEqual(new Set((await Promise.all(outcomes)).map(word)), new Set([200]));
   assert.equal(server.accepted, 3);
-  const goAways = peers.map((peer) => peer.take(Type.goAway).then(() => peer.closed));
-  await Promise.race([Promise.all(goAways.slice(0, 2)), Promise.all(goAways.slice(1))]);
-  await delay(100);
-  const closed = peers.filter(({ socket }) => socket.destroyed);
-  assert.equal(closed.length, 2);
+  let closed = 0;
+  await new Promise<void>((resolve) => {
+    for (const peer of peers) {
+      peer.closed.then(() => {
+        closed += 1;
+        if (closed === 2) resolve();
+      });
+    }
+  });
+  const [last] = peers.filter(({ socket }) => !socket.destroyed);
+  const next = pool.send(request('one more'), later());
+  assert.equal(word(await next), 200);
+  assert.deepEqual([closed, server.accepted, last?.socket.destroyed], [2, 3, false]);
+
+  async function serve(peer: Peer) {
+    for (;;) {
+      const [{ stream } = { stream: 0 }] = await peer.requests(1);
+      peer.write(answer(stream));
+    }
+  }
 });
 
 test('a repeat goes to another connection than the one to be avoided', async () => {
@@ -133,6 +136,28 @@ test('a repeat goes to another connection than the one to be avoided', async () 
   await peer.requests(1);
   peer.write(answer(5));
   assert.equal(word(await third), 200);
+});
+
+test('a connection that was opened to avoid another is not missed when it was closed as spare', async () => {
+  await using server = await startScriptedServer();
+  const backoff = { firstMs: never, factor: 1, maxMs: never };
+  await using pool = openPool(server, { limits: { spareAfterMs: 40, backoff } });
+  const first = pool.send(request('one'), later());
+  const peer = await server.accept();
+  await peer.requests(1);
+  peer.write(answer(1, 500));
+  await first;
+  const repeat = pool.send(request('one'), { ...later(), avoid: 1 });
+  const second = await server.accept();
+  await second.requests(1);
+  second.write(answer(1));
+  await repeat;
+  await Promise.race([peer.closed, second.closed]);
+  const left = peer.socket.destroyed ? second : peer;
+  const next = pool.send(request('two'), later());
+  const [received] = await left.requests(1);
+  left.write(answer(received?.stream ?? 0));
+  assert.deepEqual([word(await next), server.accepted], [200, 2]);
 });
 
 test('where no other connection can be had, the one to be avoided is better than none', async () => {

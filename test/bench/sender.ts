@@ -28,7 +28,7 @@ const names = Object.keys(senders);
 const results = new Map<string, Result[]>(names.map((name) => [name, []]));
 for (let round = 1; round <= rounds; round += 1) {
   for (const name of names) {
-    const result = await measure(name, name === 'apnsd' ? count : Math.ceil(count / 10));
+    const result = await measure(name, name.startsWith('apnsd') ? count : Math.ceil(count / 10));
     results.get(name)?.push(result);
     console.log(`round ${round}  ${line(name, result)}`);
   }
@@ -66,7 +66,7 @@ function medianOf(all: Result[]): Result {
 
 function line(name: string, { perSecond, cpuMsPerThousand, peakRssMb }: Result): string {
   return [
-    name.padEnd(10),
+    name.padEnd(18),
     `${Math.round(perSecond)}/s`.padStart(10),
     `${cpuMsPerThousand.toFixed(1)} ms CPU per 1,000`.padStart(26),
     `${Math.round(peakRssMb)} MB`.padStart(8),

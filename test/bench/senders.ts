@@ -1,8 +1,10 @@
-/** The senders that are compared: each sends one notification, with token credentials, as its users would. */
+/** The senders that are compared: each sends one notification as its users would, with token credentials but for one. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { connect } from 'node:http2';
 import { createRequire } from 'node:module';
 import { createPool } from '../../src/apns/pool.js';
+import type { SenderOptions } from '../../src/apns/sender.js';
+import { certificate } from '../apns/certificate.js';
 
 export interface BenchSender {
   /** Rejects, or resolves with another status than 200, where it failed. */
@@ -10,7 +12,7 @@ export interface BenchSender {
   close(): Promise<void>;
 }
 
-export interface Target {
+interface Target {
   gateway: string;
   ca: string;
 }
@@ -23,31 +25,12 @@ const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
 export const senders: Record<string, (target: Target) => Promise<BenchSender>> = {
-  apnsd: async ({ gateway, ca }) => {
+  apnsd: async (target) => {
     const authorization = providerToken();
-    const pool = createPool({ gateway, ca: [ca], authorization: () => authorization });
-    return {
-      send: async (token, id, payload) => {
-        const outcome = await pool.send(
-          {
-            method: 'POST',
-            path: `/3/device/${token}`,
-            headers: [
-              ['apns-push-type', 'alert'],
-              ['apns-topic', topic],
-              ['apns-priority', '10'],
-              ['apns-id', id],
-            ],
-            body: Buffer.from(JSON.stringify(payload)),
-          },
-          { deadline: Date.now() + 30_000 },
-        );
-        if (outcome.kind !== 'response') throw outcome.cause;
-        return outcome.status;
-      },
-      close: () => pool.close(),
-    };
+    return startOwn({ ...target, authorization: () => authorization });
   },
+
+  'apnsd, certificate': async (target) => startOwn({ ...target, ...certificate() }),
 
   'node:http2': async ({ gateway, ca }) => {
     const authorization = providerToken();
@@ -120,6 +103,31 @@ export const senders: Record<string, (target: Target) => Promise<BenchSender>> =
     };
   },
 };
+
+function startOwn({ ca, ...options }: Target & Omit<Partial<SenderOptions>, 'ca'>): BenchSender {
+  const pool = createPool({ ...options, ca: [ca] });
+  return {
+    send: async (token, id, payload) => {
+      const outcome = await pool.send(
+        {
+          method: 'POST',
+          path: `/3/device/${token}`,
+          headers: [
+            ['apns-push-type', 'alert'],
+            ['apns-topic', topic],
+            ['apns-priority', '10'],
+            ['apns-id', id],
+          ],
+          body: Buffer.from(JSON.stringify(payload)),
+        },
+        { deadline: Date.now() + 30_000 },
+      );
+      if (outcome.kind !== 'response') throw outcome.cause;
+      return outcome.status;
+    },
+    close: () => pool.close(),
+  };
+}
 
 function providerToken(): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
