@@ -1,5 +1,6 @@
 /** Logs at a bounded rate: a night of reconnecting must not fill a disk. */
 
+/** Takes a line's event and its fields; never a secret, never a whole token. */
 export type Log = (event: string, fields?: Record<string, unknown>) => void;
 
 /** At most one line an event in `everyMs`; the next one says how many were left out. */

@@ -1,5 +1,6 @@
 /** The one door between the daemon and Apple: what a request is, how it can end, and what sends it. */
 import type { Limits } from './limits.js';
+import type { Log } from './log.js';
 
 /** One HTTP/2 request to Apple. */
 export interface ApnsRequest {
@@ -58,7 +59,7 @@ export interface SenderOptions {
   /** The `authorization` header's value, asked for each request; absent with a client certificate. */
   authorization?: () => string;
   /** Told what an operator would want to know: a line's event and its fields. */
-  log?: (event: string, fields?: Record<string, unknown>) => void;
+  log?: Log;
   /** Other numbers than the defaults, see limits.ts. */
   limits?: Partial<Limits>;
 }

@@ -5,6 +5,7 @@ import { createDaemon, type DaemonOptions } from '../daemon/daemon.js';
 import { jsonLog } from '../daemon/log.js';
 import { version } from '../daemon/version.js';
 import { ConfigError } from '../errors.js';
+import { failure } from './failure.js';
 
 export const serveHelp = `Usage: apnsd serve [options]
 
@@ -53,9 +54,7 @@ export async function serve(argv: string[]): Promise<number> {
     await run(options);
     return 0;
   } catch (error) {
-    const { message, code = '' } = error as NodeJS.ErrnoException;
-    process.stderr.write(`apnsd serve: ${message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
-    return error instanceof ConfigError || code.startsWith('ERR_PARSE_ARGS') ? 2 : 1;
+    return failure('serve', error);
   }
 }
 

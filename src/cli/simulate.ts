@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigError } from '../errors.js';
 import { openCredentialsFolder } from '../testing/credentials-folder.js';
 import { createSimulator } from '../testing/simulator.js';
+import { failure } from './failure.js';
 
 export const simulateHelp = `Usage: apnsd simulate [options]
 
@@ -55,9 +55,7 @@ export async function simulate(argv: string[]): Promise<number> {
     await signal.arrived;
     return 0;
   } catch (error) {
-    const { message, code = '' } = error as NodeJS.ErrnoException;
-    console.error(`apnsd simulate: ${message}`);
-    return error instanceof ConfigError || code.startsWith('ERR_PARSE_ARGS') ? 2 : 1;
+    return failure('simulate', error);
   } finally {
     signal.release();
     if (temporary !== undefined) await rm(temporary, { recursive: true });

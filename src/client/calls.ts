@@ -35,9 +35,7 @@ export class Calls {
     this.#settings = settings;
   }
 
-  /**
-   * @throws DeadlineError with the last attempt's error as its cause, ClosedError, or the signal's reason
-   */
+  /** @throws DeadlineError with the last attempt's error as its cause, ClosedError, or the signal's reason */
   async run<T>(appId: string, attempt: Attempt<T>, limits: CallLimits): Promise<T> {
     if (this.#closed) throw new ClosedError('the client is closed');
     limits.signal?.throwIfAborted();

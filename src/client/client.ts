@@ -6,6 +6,7 @@ import { checkId, checkNotification, checkToken, maskToken } from '../notificati
 import type { Notification } from '../notification/notification.js';
 import { Calls } from './calls.js';
 import { type DeadToken, FeedbackLists } from './feedback.js';
+import { maxTimerMs } from './fields.js';
 import { Healing } from './healing.js';
 import type { Options } from './options.js';
 import { encodeSend, type Receipt, readAnswer } from './send.js';
@@ -76,7 +77,7 @@ export class Client {
   async notify(
     token: string,
     content: string | Notification,
-    ...rest: [...unknown[]]
+    ...rest: unknown[]
   ): Promise<Receipt> {
     const [notification, options] =
       typeof content === 'string'
@@ -166,7 +167,7 @@ export class Client {
     if (signal !== undefined && !(signal instanceof AbortSignal)) {
       throw new InvalidArgumentError(`signal is ${typeof signal}, expected an AbortSignal`);
     }
-    if (!(deadlineMs >= 1 && deadlineMs <= 0x7fffffff)) {
+    if (!(typeof deadlineMs === 'number' && deadlineMs >= 1 && deadlineMs <= maxTimerMs)) {
       throw new InvalidArgumentError(`deadlineMs is ${deadlineMs}, expected milliseconds from 1`);
     }
     return { appId, limits: { deadlineMs, signal } };

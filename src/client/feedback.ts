@@ -1,5 +1,6 @@
 /** Reads the daemon's lists of dead tokens, acknowledging each list by the call after it. */
 import { ProtocolError } from '../errors.js';
+import type { FeedbackResult } from '../rpc/methods.js';
 import type { AttemptOptions, Transport } from './transport.js';
 
 export interface DeadToken {
@@ -18,7 +19,7 @@ export class FeedbackLists {
   ): Promise<DeadToken[]> {
     const params = [appId, this.#cursors.get(appId) ?? ''];
     const answer = await transport.call('apnsd.feedback', params, attempt);
-    const { entries, cursor } = Object(answer);
+    const { entries, cursor }: Partial<FeedbackResult> = Object(answer);
     if (!Array.isArray(entries) || typeof cursor !== 'string') {
       throw new ProtocolError('apnsd.feedback answered no struct of entries and cursor');
     }

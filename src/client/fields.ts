@@ -39,7 +39,7 @@ export function number(name: string, value: unknown, fallback: number, wrong: st
 }
 
 /** setTimeout takes 31 bits, and fires at once beyond that. */
-const maxTimerMs = 0x7fffffff;
+export const maxTimerMs = 0x7fffffff;
 
 /** A value in an error; never call it with a secret. */
 export function show(value: unknown): string {

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { OverloadedError } from '../errors.js';
-import { type Fault, faultOf } from '../rpc/faults.js';
+import { type Fault, faultOf, INTERNAL } from '../rpc/faults.js';
 import { decodeCall, encodeAnswer, encodeFault, type Value } from '../rpc/xml.js';
 import type { Log } from './log.js';
 
@@ -103,7 +103,7 @@ export class Front {
   }
 
   #logFault({ faultCode, message, cause }: Fault): void {
-    const internal = faultCode === -32500 && cause instanceof Error ? { stack: cause.stack } : {};
+    const internal = faultCode === INTERNAL && cause instanceof Error ? { stack: cause.stack } : {};
     this.#options.log('fault', { faultCode, reason: message, ...internal });
   }
 }

@@ -1,7 +1,7 @@
 /** What an operator reads: one JSON line an event, at a bounded rate. */
+import type { Log } from '../apns/log.js';
 
-/** A line's event and its fields; never a secret, never a whole token. */
-export type Log = (event: string, fields?: Record<string, unknown>) => void;
+export type { Log };
 
 /** Lines of one event within a second; the rest are counted, and the count goes with the next line. */
 const linesASecond = 10;

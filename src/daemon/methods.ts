@@ -1,5 +1,6 @@
 /** The daemon's XML-RPC methods: pyapns's three, and our own. */
 import { randomUUID } from 'node:crypto';
+import type { Credentials } from '../apns/credentials.js';
 import { checkEnvironment } from '../apns/gateway.js';
 import type { Template } from '../apns/request.js';
 import type { SendOptions } from '../apns/sender.js';
@@ -13,7 +14,7 @@ import {
 import { checkId, checkNotification, checkToken } from '../notification/check.js';
 import { Fault, faultOf, NO_SUCH_METHOD } from '../rpc/faults.js';
 import { toJsonText } from '../rpc/json.js';
-import type { SendAnswer } from '../rpc/methods.js';
+import type { FeedbackResult, ProvisionResult, SendAnswer } from '../rpc/methods.js';
 import type { Value } from '../rpc/xml.js';
 import type { App, Apps, ProvisionOptions } from './apps.js';
 import { asText, asTexts, parameters, show } from './parameters.js';
@@ -83,14 +84,18 @@ async function provision(params: Value[], { apps }: MethodContext): Promise<null
 
 async function provisionEntry(params: Value[], { apps }: MethodContext): Promise<Value> {
   const [entry] = parameters(params, ['entry']);
-  const credentials = await apps.provision(readEntry(entry));
+  return outlineOf(await apps.provision(readEntry(entry)));
+}
+
+/** What may be told of credentials. */
+function outlineOf(credentials: Credentials) {
   const { topic, environment, warnings } = credentials;
   return {
     topic,
     environment,
     warnings,
     ...(credentials.kind === 'certificate' && { expiresAt: credentials.expiresAt.getTime() }),
-  };
+  } satisfies ProvisionResult;
 }
 
 const entryFields = ['appId', 'environment', 'cert', 'key', 'keyId', 'teamId', 'topic'] as const;
@@ -193,7 +198,10 @@ function feedback(params: Value[], { apps }: MethodContext): Value {
 function readFeedback(params: Value[], { apps }: MethodContext): Value {
   const [appId, cursor] = parameters(params, ['appId', 'cursor']);
   const read = apps.get(asText('appId', appId)).feedback.read(asText('cursor', cursor));
-  return { cursor: read.cursor, entries: read.entries.map((entry) => ({ ...entry })) };
+  return {
+    cursor: read.cursor,
+    entries: read.entries.map((entry) => ({ ...entry })),
+  } satisfies FeedbackResult;
 }
 
 async function send(params: Value[], { apps, signal }: MethodContext): Promise<string> {
@@ -239,19 +247,13 @@ function status(params: Value[], { apps, version, startedAt }: MethodContext): V
 }
 
 function statusOf(app: App): Value {
-  const { kind, environment, topic, warnings } = app.credentials;
   return {
     appId: app.id,
-    environment,
-    topic,
-    credentials: kind,
-    warnings,
+    credentials: app.credentials.kind,
+    ...outlineOf(app.credentials),
     changing: app.changing,
     feedback: { waiting: app.feedback.size, dropped: app.feedback.dropped },
     counts: { ...app.counts },
-    ...(app.credentials.kind === 'certificate' && {
-      expiresAt: app.credentials.expiresAt.getTime(),
-    }),
   };
 }
 

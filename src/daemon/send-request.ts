@@ -1,6 +1,7 @@
 /** Reads the JSON text of `apnsd.send`. */
 import { InvalidArgumentError } from '../errors.js';
 import { type CheckedNotification, checkNotification } from '../notification/check.js';
+import type { SendNotification, SendRequest } from '../rpc/methods.js';
 import { show } from './parameters.js';
 
 /** A notification and its receivers; one that did not pass stands as its error. */
@@ -10,6 +11,9 @@ export interface SendGroup {
   to: [token: unknown, id: unknown][];
 }
 
+/** What another process wrote: the fields that are due, each of any kind. */
+type Written<T> = Partial<Record<keyof T, unknown>>;
+
 const maxTimeoutMs = 10 * 60 * 1000;
 
 /**
@@ -17,7 +21,7 @@ const maxTimeoutMs = 10 * 60 * 1000;
  * @throws InvalidArgumentError where the text as a whole can't be read
  */
 export function readSendRequest(text: string): { timeoutMs: number; groups: SendGroup[] } {
-  const { timeoutMs, notifications } = Object(parse(text));
+  const { timeoutMs, notifications }: Written<SendRequest> = Object(parse(text));
   if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= maxTimeoutMs)) {
     throw new InvalidArgumentError(
       `timeoutMs is ${show(timeoutMs)}, expected milliseconds up to ${maxTimeoutMs}`,
@@ -27,7 +31,7 @@ export function readSendRequest(text: string): { timeoutMs: number; groups: Send
     throw new InvalidArgumentError(`notifications is ${show(notifications)}, expected a list`);
   }
   const groups = notifications.map((written, position): SendGroup => {
-    const { to, ...rest } = Object(written);
+    const { to, ...rest }: Written<SendNotification> = Object(written);
     if (!Array.isArray(to) || !to.every(Array.isArray)) {
       throw new InvalidArgumentError(
         `notifications[${position}].to is ${show(to)}, expected a list of [token, id]`,

@@ -27,7 +27,7 @@ export class Fault extends Error {
 export const NOT_XML = -32700;
 export const NOT_A_CALL = -32600;
 export const NO_SUCH_METHOD = -32601;
-const INTERNAL = -32500;
+export const INTERNAL = -32500;
 
 type ErrorClass = new (message: string, options?: { cause?: unknown }) => ApnsdError;
 

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { type CredentialsSource, readCredentials } from '../../src/apns/credentials.js';
 import { CredentialsError } from '../../src/errors.js';
 import { createAuthority, createProviderKey } from '../../src/testing/index.js';
+import { file, folder } from '../support/folder.js';
 
 const day = 24 * 60 * 60 * 1000;
 const topic = 'com.example.app';
@@ -15,15 +14,6 @@ const sandbox = await authority.issueCertificate({ topic, environment: 'sandbox'
 const provider = await createProviderKey({ topics: [topic] });
 const { key, keyId, teamId } = provider;
 const p8 = { environment: 'sandbox' as const, key, keyId, teamId, topic };
-
-const folder = await mkdtemp(join(tmpdir(), 'apnsd-test-'));
-after(() => rm(folder, { recursive: true }));
-
-async function file(name: string, contents: string): Promise<string> {
-  const path = join(folder, name);
-  await writeFile(path, contents);
-  return path;
-}
 
 function certificateOf(pem: string): string {
   return new X509Certificate(pem).toString();

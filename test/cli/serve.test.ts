@@ -1,23 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { createDaemon } from '../../src/daemon/index.js';
 import { createSimulator } from '../../src/testing/index.js';
 import { call } from '../support/calling.js';
 import { run, serve } from '../support/command.js';
+import { file, folder } from '../support/folder.js';
 
 const note = { aps: { alert: 'Hello' } };
-
-const folder = await mkdtemp(join(tmpdir(), 'apnsd-test-'));
-after(() => rm(folder, { recursive: true }));
-
-async function file(name: string, contents: string): Promise<string> {
-  const path = join(folder, name);
-  await writeFile(path, contents);
-  return path;
-}
 
 /** A simulator, and the flags for a daemon that has the app `app` at it. */
 async function startSimulator() {

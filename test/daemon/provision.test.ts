@@ -1,24 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { createDaemon } from '../../src/daemon/index.js';
 import { createSimulator, startTestDaemon } from '../../src/testing/index.js';
 import { call, callXml, post, send } from '../support/calling.js';
+import { file, folder } from '../support/folder.js';
 
 const topic = 'com.example.app';
 const alert = { aps: { alert: 'Hello' } };
 const id = '00000000-0000-4000-8000-000000000001';
-
-const folder = await mkdtemp(join(tmpdir(), 'apnsd-test-'));
-after(() => rm(folder, { recursive: true }));
-
-async function file(name: string, contents: string): Promise<string> {
-  const path = join(folder, name);
-  await writeFile(path, contents);
-  return path;
-}
 
 test('provision takes a certificate by path and as PEM text, and answers nil', async () => {
   await using daemon = await startTestDaemon();
