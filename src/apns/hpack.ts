@@ -95,6 +95,14 @@ export class HeaderReader {
     return this.#string();
   }
 
+  /** Like {@link readValue}, for a value that nobody asks for. */
+  skipValue(bytes: Buffer, valueAt: number, end: number): number {
+    this.open(bytes, valueAt, end);
+    const length = this.#integer(0x7f);
+    this.at += length;
+    return length;
+  }
+
   /** Sets name and value; false at the end. @throws Breach (COMPRESSION_ERROR) */
   next(): boolean {
     while (this.at < this.#end) {

@@ -30,7 +30,7 @@ export const defaultLimits: Limits = {
   maxStreams: 4_000,
   /** Requests; as many as a client may have pending. */
   maxWaiting: 100_000,
-  /** Bytes of bodies; 15,000 full payloads. */
+  /** Of bodies, a byte for each character; 15,000 full payloads. */
   maxWaitingBytes: 64 * 1024 * 1024,
   /** REFUSED_STREAM for one request, before it is handed back as unsent: the caller backs off, we don't. */
   maxRefusals: 3,

@@ -13,8 +13,10 @@ import type { PeerSettings } from './peer.js';
 import type { ApnsRequest } from './sender.js';
 import type { Stream } from './stream.js';
 
-/** Room for what a block holds beside the request's own headers: five of ours, the size updates. */
-const BLOCK_MARGIN_BYTES = 256;
+/** UTF-8 takes at most so many for each UTF-16 unit. */
+const MAX_UTF8_BYTES = 3;
+/** Room for what a block holds beside the request's own headers: six of ours, the size updates. */
+const BLOCK_MARGIN_BYTES = 320;
 
 export class RequestWriter {
   readonly encoder = new HeaderEncoder();
@@ -39,8 +41,9 @@ export class RequestWriter {
   }
 
   /** An upper bound of what the header block takes and of how the peer counts it. */
-  headerBytes({ path, headers }: ApnsRequest, authorization = ''): number {
-    let bytes = BLOCK_MARGIN_BYTES + path.length + this.#authority.length + authorization.length;
+  headerBytes({ path, headers, id = '' }: ApnsRequest, authorization = ''): number {
+    let bytes = BLOCK_MARGIN_BYTES + this.#authority.length + authorization.length;
+    bytes += path.length + id.length;
     for (const [name, value] of headers) {
       bytes += name.length + value.length + ENTRY_OVERHEAD_BYTES;
     }
@@ -52,7 +55,8 @@ export class RequestWriter {
     const start = outbox.length + FRAME_HEADER_BYTES;
     const buffer = outbox.reserve(FRAME_HEADER_BYTES + headerBytes);
     const end = this.#encode(buffer, start, stream.exchange.request, authorization);
-    const endStream = stream.bodyLeft === 0 ? Flag.endStream : 0;
+    const { body } = stream.exchange.request;
+    const endStream = body === '' ? Flag.endStream : 0;
     if (end - start <= this.#peer.framePayloadBytes) {
       const flags = endStream | Flag.endHeaders;
       writeFrameHeader(buffer, outbox.length, end - start, FrameType.headers, flags, stream.id);
@@ -60,12 +64,15 @@ export class RequestWriter {
     } else {
       this.#writeContinued(stream.id, endStream, Buffer.from(buffer.subarray(start, end)));
     }
-    this.#writeBody(stream);
+    if (body === '') stream.sent = true;
+    else if (!this.#writeShort(stream, body)) this.#writeBody(stream, Buffer.from(body));
   }
 
   /** Goes on with the bodies for which there was no window. */
   resume(): void {
-    for (const stream of this.#unfinished) this.#writeBody(stream);
+    for (const stream of this.#unfinished) {
+      if (stream.bodyLeft) this.#writeBody(stream, stream.bodyLeft);
+    }
   }
 
   /** The stream is over: what is left of its body stays here. */
@@ -76,7 +83,7 @@ export class RequestWriter {
   #encode(
     buffer: Buffer,
     start: number,
-    { method, path, headers, body }: ApnsRequest,
+    { method, path, headers, id }: ApnsRequest,
     authorization: string | undefined,
   ): number {
     const { encoder } = this;
@@ -89,8 +96,7 @@ export class RequestWriter {
       at = encoder.header(buffer, at, 'authorization', authorization);
     }
     for (const [name, value] of headers) at = encoder.header(buffer, at, name, value);
-    if (body.length === 0) return at;
-    return encoder.header(buffer, at, 'content-length', `${body.length}`);
+    return id === undefined ? at : encoder.header(buffer, at, 'apns-id', id);
   }
 
   /** A block longer than a frame. */
@@ -106,27 +112,44 @@ export class RequestWriter {
     }
   }
 
+  /** A body that certainly fits: it is encoded in its place. */
+  #writeShort(stream: Stream, body: string): boolean {
+    const most = MAX_UTF8_BYTES * body.length;
+    const room = Math.min(this.window, stream.sendWindow, this.#peer.framePayloadBytes);
+    if (most > room || !this.hasRoom) return false;
+    const buffer = this.#outbox.reserve(FRAME_HEADER_BYTES + most);
+    const at = this.#outbox.length;
+    const length = buffer.write(body, at + FRAME_HEADER_BYTES);
+    this.#finishData(stream, buffer, length, Flag.endStream);
+    stream.sent = true;
+    return true;
+  }
+
   /** As much of the body as windows and outbox allow. */
-  #writeBody(stream: Stream): void {
-    const { body } = stream.exchange.request;
-    while (stream.bodyLeft > 0) {
+  #writeBody(stream: Stream, body: Buffer): void {
+    let left = body;
+    while (left.length > 0) {
       const room = this.hasRoom ? Math.min(this.window, stream.sendWindow) : 0;
       if (room <= 0) {
+        stream.bodyLeft = left;
         this.#unfinished.add(stream);
         return;
       }
-      const length = Math.min(stream.bodyLeft, room, this.#peer.framePayloadBytes);
+      const length = Math.min(left.length, room, this.#peer.framePayloadBytes);
       const buffer = this.#outbox.reserve(FRAME_HEADER_BYTES + length);
-      const flags = length === stream.bodyLeft ? Flag.endStream : 0;
-      const at = this.#outbox.length;
-      writeFrameHeader(buffer, at, length, FrameType.data, flags, stream.id);
-      body.copy(buffer, at + FRAME_HEADER_BYTES, stream.bodySent, stream.bodySent + length);
-      this.#outbox.length = at + FRAME_HEADER_BYTES + length;
-      stream.bodySent += length;
-      stream.sendWindow -= length;
-      this.window -= length;
+      left.copy(buffer, this.#outbox.length + FRAME_HEADER_BYTES, 0, length);
+      this.#finishData(stream, buffer, length, length === left.length ? Flag.endStream : 0);
+      left = left.subarray(length);
     }
     stream.sent = true;
+    stream.bodyLeft = undefined;
     this.#unfinished.delete(stream);
+  }
+
+  #finishData(stream: Stream, buffer: Buffer, length: number, flags: number): void {
+    writeFrameHeader(buffer, this.#outbox.length, length, FrameType.data, flags, stream.id);
+    this.#outbox.length += FRAME_HEADER_BYTES + length;
+    stream.sendWindow -= length;
+    this.window -= length;
   }
 }

@@ -6,7 +6,7 @@ import type { ApnsRequest } from './sender.js';
 /** A notification in the form that its receivers share. */
 export interface Template {
   headers: ApnsRequest['headers'];
-  body: Buffer;
+  body: string;
 }
 
 /** @param topic the app's, where the author named none */
@@ -18,7 +18,7 @@ export function template(notification: CheckedNotification, topic: string): Temp
   ];
   if (priority !== undefined) headers.push(['apns-priority', String(priority)]);
   if (expiration !== undefined) headers.push(['apns-expiration', String(expiration)]);
-  return { headers, body: Buffer.from(notification.body) };
+  return { headers, body: notification.body };
 }
 
 /** @param token and id checked ones */
@@ -26,7 +26,8 @@ export function requestTo(token: string, id: string, { headers, body }: Template
   return {
     method: 'POST',
     path: `/3/device/${token}`,
-    headers: [...headers, ['apns-id', id]],
+    headers,
+    id,
     body,
   };
 }

@@ -10,6 +10,7 @@ const MAX_CONTINUATIONS = 32;
 
 export interface Head {
   status: number;
+  /** All but {@link ECHOED_ID}. */
   headers: Readonly<Record<string, string>>;
 }
 
@@ -50,6 +51,9 @@ export class BlockAssembler {
     return true;
   }
 }
+
+/** The request's own id, another one in each answer: it is not read, since the stream tells whose answer it is. */
+const ECHOED_ID = 'apns-id';
 
 const fieldName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const ofOneConnection = new Set([
@@ -100,7 +104,13 @@ export class HeadReader {
   }
 
   #readLast(opening: Opening, bytes: Buffer, start: number, end: number): Head | undefined {
-    const value = this.#reader.readValue(bytes, start + opening.bytes.length, end);
+    const valueAt = start + opening.bytes.length;
+    if (opening.lastName === ECHOED_ID) {
+      const length = this.#reader.skipValue(bytes, valueAt, end);
+      const short = opening.listed + 2 * length <= MAX_HEADER_LIST_BYTES;
+      return this.#reader.at === end && short ? opening.head : undefined;
+    }
+    const value = this.#reader.readValue(bytes, valueAt, end);
     const listed = opening.listed + value.length;
     if (this.#reader.at !== end || listed > MAX_HEADER_LIST_BYTES) return undefined;
     const headers = { ...opening.head.headers };
@@ -126,6 +136,7 @@ export class HeadReader {
       const { name, value } = reader;
       this.#listed += name.length + value.length + ENTRY_OVERHEAD_BYTES;
       if (!fieldName.test(name) || ofOneConnection.has(name)) return false;
+      if (name === ECHOED_ID) continue;
       const earlier = Object.hasOwn(headers, name) ? headers[name] : undefined;
       headers[name] = earlier === undefined ? value : `${earlier}, ${value}`;
     }
@@ -136,7 +147,7 @@ export class HeadReader {
   #remember(head: Head, bytes: Buffer, start: number): void {
     const { name, value, valueAt } = this.#reader;
     // Not where the last header has no value of its own: the status, or one that was joined to another.
-    if (head.headers[name] !== value) return;
+    if (name !== ECHOED_ID && head.headers[name] !== value) return;
     this.#openings.set(bytes[start] ?? 0, {
       bytes: Buffer.from(bytes.subarray(start, valueAt)),
       head,

@@ -7,9 +7,12 @@ export interface ApnsRequest {
   method: 'POST' | 'GET' | 'DELETE';
   /** For a notification `/3/device/<hex token>`. */
   path: string;
-  /** Names in lower case, in the order they are sent; neither pseudo headers nor `authorization` nor `content-length`. */
+  /** Names in lower case, in the order they are sent; neither pseudo headers nor `authorization` nor `apns-id`. */
   headers: readonly (readonly [name: string, value: string])[];
-  body: Buffer;
+  /** The `apns-id`. */
+  id?: string;
+  /** Sent as UTF-8. */
+  body: string;
 }
 
 /**
@@ -21,7 +24,7 @@ export type Outcome = Response | { kind: 'unknown' | 'unsent'; cause: Error };
 export interface Response {
   kind: 'response';
   status: number;
-  /** Response headers, names in lower case, without `:status`. */
+  /** Response headers, names in lower case, without `:status` and `apns-id`. */
   headers: Readonly<Record<string, string>>;
   /** Empty for an accepted notification. */
   body: string;

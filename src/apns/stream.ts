@@ -9,8 +9,8 @@ export class Stream {
   readonly exchange: Exchange;
   /** Apple acts on whole requests only: one whose end is still here was certainly not processed. */
   sent = false;
-  /** Bytes of the body that have left. */
-  bodySent = 0;
+  /** What is left of a body that did not leave at once. */
+  bodyLeft: Buffer | undefined;
   /** Bytes the peer lets us send; below 0 where it took some back. */
   sendWindow: number;
   /** Bytes of DATA whose window was not given back yet. */
@@ -32,10 +32,6 @@ export class Stream {
     this.exchange = exchange;
     this.sendWindow = sendWindow;
     this.#cancel = cancel;
-  }
-
-  get bodyLeft(): number {
-    return this.exchange.request.body.length - this.bodySent;
   }
 
   cancel(): void {

@@ -75,7 +75,7 @@ const ornate = (stream: number) =>
       ]),
     ),
     frame(Type.continuation, 0, stream),
-    frame(Type.continuation, END_HEADERS, stream, literal('apns-id', 'an id')),
+    frame(Type.continuation, END_HEADERS, stream, literal('apns-unique-id', 'an id')),
     frame(Type.ping, 0, 0, '12345678'),
     frame(0xfa, 0xff, stream, 'a frame of another time'),
     frame(Type.data, PADDED, stream, Buffer.from('\x03{"reason":\0\0\0')),
@@ -106,7 +106,7 @@ test('an answer is read whole, wherever its bytes are split', async () => {
       {
         kind: 'response',
         status: 410,
-        headers: { 'apns-id': 'an id' },
+        headers: { 'apns-unique-id': 'an id' },
         body: '{"reason":"é"}',
         connection: 1,
       },
@@ -571,10 +571,7 @@ test('headers longer than a frame go on in CONTINUATION', async () => {
 test('a request without a body ends with its headers', async () => {
   await using server = await startScriptedServer();
   await using pool = openPool(server);
-  const outcome = pool.send(
-    { method: 'GET', path: '/', headers: [], body: Buffer.alloc(0) },
-    later(),
-  );
+  const outcome = pool.send({ method: 'GET', path: '/', headers: [], body: '' }, later());
   const peer = await server.accept();
   const { flags } = await peer.take(Type.headers);
   assert.equal(flags, END_HEADERS | END_STREAM);

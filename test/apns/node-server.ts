@@ -1,4 +1,4 @@
-/** node:http2 as the server of the same tests: 200 with the apns-id to anything, 410 below /refuse. */
+/** node:http2 as the server of the same tests: 200 with the apns-id to anything, 410 below /refuse; below /echo the apns-id comes as apns-unique-id. */
 import { once } from 'node:events';
 import {
   createSecureServer,
@@ -62,6 +62,7 @@ async function listen(server: Http2Server): Promise<void> {
 function answerAsApple(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
   const refused = headers[':path']?.startsWith('/refuse');
   const id = headers['apns-id'];
-  stream.respond({ ':status': refused ? 410 : 200, ...(id && { 'apns-id': id }) });
+  const name = headers[':path']?.startsWith('/echo') ? 'apns-unique-id' : 'apns-id';
+  stream.respond({ ':status': refused ? 410 : 200, ...(id && { [name]: id }) });
   stream.end(refused ? '{"reason":"Unregistered"}'.padEnd(300) : '');
 }

@@ -285,7 +285,7 @@ test('an idle pool does not keep the process alive, a waiting request does', asy
   const script = `
     import { createPool } from ${JSON.stringify(new URL('../../src/apns/pool.js', import.meta.url))};
     const pool = createPool({ gateway: process.env.GATEWAY, ca: [process.env.CA] });
-    const body = Buffer.from('one');
+    const body = 'one';
     const request = { method: 'POST', path: '/', headers: [], body };
     pool.send(request, { deadline: Date.now() + 60_000 }).then(({ kind }) => console.log(kind));
   `;

@@ -30,7 +30,7 @@ const servers: Server[] = [
 ];
 
 function get(path: string): ApnsRequest {
-  return { method: 'GET', path, headers: [], body: Buffer.alloc(0) };
+  return { method: 'GET', path, headers: [], body: '' };
 }
 
 function tally(outcomes: Outcome[]): Record<string, number> {
@@ -49,14 +49,15 @@ for (const { name, start, accepts, refuses, skip } of servers) {
       pool.send(request('{"aps":{}}'), later()),
       pool.send(get('/3/device'), later()),
       pool.send({ ...request('{}'), path: '/refuse' }, later()),
+      pool.send({ ...request('{}'), path: '/echo' }, later()),
     ]);
-    assert.deepEqual(outcomes.map(word), [accepts, accepts, refuses]);
+    assert.deepEqual(outcomes.map(word), [accepts, accepts, refuses, accepts]);
     const refused = outcomes[2];
     assert.ok(refused?.kind === 'response' && refused.body.length > 100);
     if (name === 'node:http2' || name === 'nginx') {
-      const [accepted] = outcomes;
+      const accepted = outcomes[3];
       assert.ok(accepted?.kind === 'response');
-      assert.equal(accepted.headers['apns-id'], '8f7c3c1e-3f0a-4bb0-9c51-000000000000');
+      assert.equal(accepted.headers['apns-unique-id'], '8f7c3c1e-3f0a-4bb0-9c51-000000000000');
     }
   });
 
@@ -170,10 +171,10 @@ test("node:http2: the header table follows the peer's size, whatever it becomes"
     const outcomes = Array.from({ length: 300 }, async (_, place) => {
       const sent: ApnsRequest = {
         ...request('{}'),
+        id: `${place}`,
         headers: [
           ['apns-topic', `com.example.app${place % 150}`],
           ['apns-push-type', 'alert'],
-          ['apns-id', `${place}`],
           ['apns-expiration', `${place * 7}`],
           ['x-other', 'é'.repeat(place)],
         ],
@@ -181,6 +182,7 @@ test("node:http2: the header table follows the peer's size, whatever it becomes"
       const outcome = await pool.send(sent, later());
       assert.ok(outcome.kind === 'response');
       const seen = JSON.parse(outcome.body);
+      assert.equal(seen['apns-id'], sent.id);
       for (const [header, value] of sent.headers) {
         assert.equal(Buffer.from(seen[header], 'latin1').toString('latin1'), value);
       }

@@ -46,6 +46,7 @@ const commands = {
           listen 127.0.0.1:${port} ssl http2;
           ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;
           location / { add_header apns-id $http_apns_id; return 200; }
+          location /echo { add_header apns-unique-id $http_apns_id; return 200; }
           location /refuse { return 410 '${gone}'; }
         }
       }`,

@@ -2,8 +2,11 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { connect } from 'node:http2';
 import { createRequire } from 'node:module';
+import type { CredentialsSource } from '../../src/apns/credentials.js';
 import { createPool } from '../../src/apns/pool.js';
-import type { SenderOptions } from '../../src/apns/sender.js';
+import { ProviderTokens } from '../../src/apns/provider-token.js';
+import { Apps } from '../../src/daemon/apps.js';
+import { checkNotification } from '../../src/notification/check.js';
 import { certificate } from '../apns/certificate.js';
 
 export interface BenchSender {
@@ -25,12 +28,12 @@ const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
 export const senders: Record<string, (target: Target) => Promise<BenchSender>> = {
-  apnsd: async (target) => {
-    const authorization = providerToken();
-    return startOwn({ ...target, authorization: () => authorization });
-  },
+  apnsd: (target) => startOwn(target, { environment: 'production', key, keyId, teamId, topic }),
 
-  'apnsd, certificate': async (target) => startOwn({ ...target, ...certificate() }),
+  'apnsd, certificate': (target) => {
+    const { cert, key } = certificate();
+    return startOwn(target, { environment: 'production', cert: cert + key, topic });
+  },
 
   'node:http2': async ({ gateway, ca }) => {
     const authorization = providerToken();
@@ -104,28 +107,21 @@ export const senders: Record<string, (target: Target) => Promise<BenchSender>> =
   },
 };
 
-function startOwn({ ca, ...options }: Target & Omit<Partial<SenderOptions>, 'ca'>): BenchSender {
-  const pool = createPool({ ...options, ca: [ca] });
+/** The daemon's whole way but XML-RPC: credentials, checks, headers, repeats, verdict. */
+async function startOwn({ gateway, ca }: Target, source: CredentialsSource): Promise<BenchSender> {
+  const gateways = { sandbox: gateway, production: gateway };
+  const tokens = new ProviderTokens();
+  const apps = new Apps({ gateways, ca: [ca], tokens, createSender: createPool, log: () => {} });
+  await apps.provision({ appId: 'bench', ...source });
+  const app = apps.get('bench');
   return {
     send: async (token, id, payload) => {
-      const outcome = await pool.send(
-        {
-          method: 'POST',
-          path: `/3/device/${token}`,
-          headers: [
-            ['apns-push-type', 'alert'],
-            ['apns-topic', topic],
-            ['apns-priority', '10'],
-            ['apns-id', id],
-          ],
-          body: Buffer.from(JSON.stringify(payload)),
-        },
-        { deadline: Date.now() + 30_000 },
-      );
-      if (outcome.kind !== 'response') throw outcome.cause;
-      return outcome.status;
+      const shared = app.template(checkNotification({ payload, priority: 10 }));
+      const verdict = await app.send(token, id, shared, { deadline: Date.now() + 30_000 });
+      if (verdict.kind === 'failed') throw verdict.error;
+      return verdict.kind === 'accepted' ? 200 : verdict.httpStatus;
     },
-    close: () => pool.close(),
+    close: () => apps.close(),
   };
 }
 
