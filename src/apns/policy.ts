@@ -1,5 +1,6 @@
 /** The policy that repeats what Apple did not finally answer: later and later, within the deadline, with the same apns-id. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ProviderToken } from './provider-token.js';
 import type { ApnsRequest, Sender, SendOptions } from './sender.js';
 import { type Verdict, verdictOn } from './verdict.js';
 
@@ -7,23 +8,36 @@ const firstDelayMs = 100;
 /** Apple's own hiccups last seconds: knocking more rarely than this only adds latency. */
 const maxDelayMs = 2000;
 
-/** @param sender asked before each attempt: the app's credentials may have changed in between */
+/** What a request goes through, and as whom. */
+export interface Route {
+  sender: Sender;
+  /** That of the sender's `authorization`, with token credentials. */
+  token: ProviderToken | undefined;
+}
+
+/** @param route asked before each attempt: the app's credentials may have changed in between */
 export async function deliver(
-  sender: () => Sender,
+  route: () => Route,
   request: ApnsRequest,
   options: SendOptions,
 ): Promise<Verdict> {
   let avoid: { sender: Sender; connection: number } | undefined;
+  let signedAgain = false;
   for (let attempt = 1; ; attempt += 1) {
-    const current = sender();
-    const avoided = avoid?.sender === current ? { avoid: avoid.connection } : {};
-    const outcome = await current.send(request, { ...options, ...avoided });
-    if (outcome.kind === 'response' && outcome.status === 500) {
-      avoid = { sender: current, connection: outcome.connection };
+    const { sender, token } = route();
+    const bearer = token?.current();
+    const avoiding = avoid?.sender === sender && { ...options, avoid: avoid.connection };
+    const verdict = verdictOn(await sender.send(request, avoiding || options));
+    if (verdict.kind !== 'failed' || !verdict.repeat) return verdict;
+    const { afterMs, avoid: connection, signAgain } = verdict.repeat;
+    if (connection !== undefined) avoid = { sender, connection };
+    if (signAgain) {
+      if (signedAgain || !token || !bearer) return verdict;
+      const error = token.signAgain(bearer);
+      if (error) return { kind: 'failed', error };
+      signedAgain = true;
     }
-    const verdict = verdictOn(outcome);
-    if (verdict.kind !== 'failed' || verdict.repeatAfterMs === undefined) return verdict;
-    const pause = Math.max(verdict.repeatAfterMs, jittered(attempt));
+    const pause = Math.max(afterMs, signAgain ? 0 : jittered(attempt));
     if (Date.now() + pause >= options.deadline || options.signal?.aborted) return verdict;
     try {
       await delay(pause, undefined, options.signal ? { signal: options.signal } : {});

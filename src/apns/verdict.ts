@@ -8,75 +8,103 @@ import {
 } from '../errors.js';
 import type { Outcome, Response } from './sender.js';
 
-/** Apple's last word, or an error; with `repeatAfterMs` the same request may go out again, no earlier than that. */
+/** Apple's last word, or an error; with `repeat` the same request may go out again. */
 export type Verdict =
   | { kind: 'accepted'; uniqueId?: string }
   | { kind: 'rejected'; reason: string; httpStatus: number; unregisteredAt?: number }
-  | { kind: 'failed'; error: ApnsdError; repeatAfterMs?: number };
+  | { kind: 'failed'; error: ApnsdError; repeat?: Repeat };
 
-type Reaction = 'reject' | 'credentials' | 'our bug' | 'back off';
+/** How a request may go out again. */
+export interface Repeat {
+  /** No earlier than that, in milliseconds; 0 where Apple named no time. */
+  afterMs: number;
+  /** The connection not to use again. */
+  avoid?: number;
+  /** With another provider token, at once, and only one time. */
+  signAgain?: boolean;
+}
 
-const reactions: ReadonlyMap<number, Reaction> = new Map([
-  [400, 'reject'],
-  [403, 'credentials'],
-  [404, 'our bug'],
-  [405, 'our bug'],
-  [410, 'reject'],
-  [413, 'reject'],
-  [429, 'back off'],
-  [500, 'back off'],
-  [503, 'back off'],
+type Reaction = [
+  meaning: 'rejected' | 'credentials' | 'our bug' | 'unavailable',
+  then: 'final' | 'repeat' | 'repeat elsewhere' | 'sign again',
+];
+
+/** By status, and by status and reason where one reason differs from the others of its status. */
+const reactions: ReadonlyMap<string, Reaction> = new Map<string, Reaction>([
+  ['400', ['rejected', 'final']],
+  ['400 IdleTimeout', ['unavailable', 'repeat elsewhere']],
+  ['403', ['credentials', 'final']],
+  ['403 ExpiredProviderToken', ['credentials', 'sign again']],
+  ['403 UnrelatedKeyIdInToken', ['credentials', 'repeat elsewhere']],
+  ['404', ['our bug', 'final']],
+  ['405', ['our bug', 'final']],
+  ['410', ['rejected', 'final']],
+  ['413', ['rejected', 'final']],
+  ['429', ['unavailable', 'repeat']],
+  ['500', ['unavailable', 'repeat elsewhere']],
+  ['503', ['unavailable', 'repeat']],
+  ['503 Shutdown', ['unavailable', 'repeat elsewhere']],
 ]);
+const unknownStatus: Reaction = ['unavailable', 'repeat'];
 
-/** Reasons whose reaction is not their status's. */
-const exceptions: ReadonlyMap<string, Reaction> = new Map([
-  ['IdleTimeout', 'back off'],
-  ['ExpiredProviderToken', 'back off'],
-  ['UnrelatedKeyIdInToken', 'back off'],
-]);
+const accepted: Verdict = Object.freeze({ kind: 'accepted' });
 
 export function verdictOn(outcome: Outcome): Verdict {
-  switch (outcome.kind) {
-    case 'response':
-      return verdictOnResponse(outcome);
-    case 'unsent':
-    case 'unknown':
-      if (outcome.cause instanceof OverloadedError) return { kind: 'failed', error: outcome.cause };
-      return noAnswer(outcome.cause, 0);
-  }
+  if (outcome.kind !== 'response') return verdictOnSilence(outcome.cause);
+  if (outcome.status !== 200) return verdictOnRefusal(outcome);
+  const uniqueId = outcome.headers['apns-unique-id'];
+  return uniqueId === undefined ? accepted : { kind: 'accepted', uniqueId };
 }
 
-function verdictOnResponse({ status, headers, body }: Response): Verdict {
-  if (status === 200) {
-    const uniqueId = headers['apns-unique-id'];
-    return uniqueId === undefined ? { kind: 'accepted' } : { kind: 'accepted', uniqueId };
-  }
+function verdictOnSilence(cause: Error): Verdict {
+  // It would meet the same again.
+  const final = cause instanceof OverloadedError || cause instanceof InvalidArgumentError;
+  if (final) return { kind: 'failed', error: cause };
+  return { kind: 'failed', error: unavailable(cause), repeat: { afterMs: 0 } };
+}
+
+function verdictOnRefusal({ status, headers, body, connection }: Response): Verdict {
   const { reason = '', timestamp } = parseBody(body);
-  const said = `Apple answered ${status} ${reason}`.trimEnd();
-  switch (exceptions.get(reason) ?? reactions.get(status) ?? 'back off') {
-    case 'reject': {
-      const rejected: Verdict = { kind: 'rejected', reason, httpStatus: status };
-      if (status === 410 && timestamp !== undefined) rejected.unregisteredAt = timestamp;
-      return rejected;
-    }
-    case 'credentials':
-      return { kind: 'failed', error: new CredentialsError(said) };
-    case 'our bug':
-      return { kind: 'failed', error: new InvalidArgumentError(said) };
-    case 'back off':
-      return noAnswer(new Error(said), retryAfterMs(headers['retry-after']));
+  const [meaning, then] =
+    reactions.get(`${status} ${reason}`) ?? reactions.get(`${status}`) ?? unknownStatus;
+  if (meaning === 'rejected') {
+    const rejected: Verdict = { kind: 'rejected', reason, httpStatus: status };
+    if (status === 410 && timestamp !== undefined) rejected.unregisteredAt = timestamp;
+    return rejected;
+  }
+  const error = errorFor(meaning, `Apple answered ${status} ${reason}`.trimEnd());
+  const afterMs = retryAfterMs(headers['retry-after']);
+  switch (then) {
+    case 'final':
+      return { kind: 'failed', error };
+    case 'repeat':
+      return { kind: 'failed', error, repeat: { afterMs } };
+    case 'repeat elsewhere':
+      return { kind: 'failed', error, repeat: { afterMs, avoid: connection } };
+    case 'sign again':
+      return { kind: 'failed', error, repeat: { afterMs, signAgain: true } };
   }
 }
 
-function noAnswer(cause: Error, repeatAfterMs: number): Verdict {
-  const error = new ApnsUnavailableError(`no answer from APNs: ${cause.message}`, { cause });
-  return { kind: 'failed', error, repeatAfterMs };
+function errorFor(meaning: 'credentials' | 'our bug' | 'unavailable', said: string): ApnsdError {
+  switch (meaning) {
+    case 'credentials':
+      return new CredentialsError(said);
+    case 'our bug':
+      return new InvalidArgumentError(said);
+    case 'unavailable':
+      return unavailable(new Error(said));
+  }
 }
 
-/** The header's other form, a date, is taken as no header: the back-off goes on growing. */
-function retryAfterMs(header = '0'): number {
-  const seconds = Number(header);
-  return seconds > 0 ? seconds * 1000 : 0;
+function unavailable(cause: Error): ApnsdError {
+  return new ApnsUnavailableError(`no answer from APNs: ${cause.message}`, { cause });
+}
+
+/** The header is in seconds or a date; anything else is taken as no header: the back-off goes on growing. */
+function retryAfterMs(header = ''): number {
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return ms > 0 ? ms : 0;
 }
 
 function parseBody(body: string): { reason?: string; timestamp?: number } {

@@ -1,12 +1,12 @@
 /** The apps that the daemon pushes for: their credentials, their connections to Apple, their dead tokens. */
 import { type Credentials, type CredentialsSource, readCredentials } from '../apns/credentials.js';
 import type { Gateways } from '../apns/gateway.js';
-import { deliver } from '../apns/policy.js';
+import { deliver, type Route } from '../apns/policy.js';
 import type { ProviderTokens } from '../apns/provider-token.js';
 import { requestTo, type Template, template } from '../apns/request.js';
 import type { Sender, SenderOptions, SendOptions } from '../apns/sender.js';
 import type { Verdict } from '../apns/verdict.js';
-import { NotConfiguredError, UnknownAppIdError } from '../errors.js';
+import { CredentialsError, NotConfiguredError, UnknownAppIdError } from '../errors.js';
 import { type CheckedNotification, maskToken } from '../notification/check.js';
 import { excerpt } from '../rpc/excerpt.js';
 import { Feedback } from './feedback.js';
@@ -114,6 +114,11 @@ export class App {
     return this.#next !== undefined;
   }
 
+  /** Apple's last refusal of the credentials that serve, until it accepts a notification. */
+  get refusal(): Refusal | undefined {
+    return this.#serving.refusal;
+  }
+
   /** The old credentials serve until Apple has taken a connection with the new ones. */
   change(credentials: Credentials): void {
     const wanted = (this.#next ?? this.#serving).credentials.fingerprint;
@@ -137,13 +142,17 @@ export class App {
   /** @param token and id checked ones */
   async send(token: string, id: string, shared: Template, options: SendOptions): Promise<Verdict> {
     const request = requestTo(token, id, shared);
-    const verdict = await deliver(() => this.#serving.sender, request, options);
+    const serving = this.#serving;
+    const verdict = await deliver(() => this.#serving, request, options);
     this.counts[verdict.kind] += 1;
-    if (verdict.kind === 'rejected') {
+    if (verdict.kind === 'accepted') {
+      serving.refusal = undefined;
+    } else if (verdict.kind === 'rejected') {
       const { reason, httpStatus, unregisteredAt } = verdict;
       if (httpStatus === 410) this.feedback.add(token, unregisteredAt ?? Date.now());
       this.#log('rejected', { token: maskToken(token), id, reason });
-    } else if (verdict.kind === 'failed') {
+    } else {
+      if (verdict.error instanceof CredentialsError) noteRefusal(serving, verdict.error);
       this.#log('failed', { token: maskToken(token), id, reason: verdict.error.message });
     }
     return verdict;
@@ -157,15 +166,15 @@ export class App {
 
   #dial(credentials: Credentials): Serving {
     const { gateways, ca, tokens, createSender } = this.#options;
+    const token = credentials.kind === 'token' ? tokens.for(credentials) : undefined;
     const sender = createSender({
       gateway: gateways[credentials.environment],
       ca,
       log: (event, fields) => this.#log(event, fields),
-      ...(credentials.kind === 'certificate'
-        ? { cert: credentials.cert, key: credentials.key }
-        : { authorization: tokens.for(credentials) }),
+      ...(credentials.kind === 'certificate' && { cert: credentials.cert, key: credentials.key }),
+      ...(token && { authorization: () => token.current() }),
     });
-    return { credentials, sender };
+    return { credentials, sender, token, refusal: undefined };
   }
 
   async #swapTo(next: Serving): Promise<void> {
@@ -195,7 +204,17 @@ export class App {
   }
 }
 
-interface Serving {
+interface Serving extends Route {
   credentials: Credentials;
-  sender: Sender;
+  refusal: Refusal | undefined;
+}
+
+export interface Refusal {
+  reason: string;
+  /** UNIX milliseconds of the first one in a row. */
+  since: number;
+}
+
+function noteRefusal(serving: Serving, { message }: CredentialsError): void {
+  serving.refusal = { reason: message, since: serving.refusal?.since ?? Date.now() };
 }

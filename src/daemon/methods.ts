@@ -252,6 +252,7 @@ function statusOf(app: App): Value {
     credentials: app.credentials.kind,
     ...outlineOf(app.credentials),
     changing: app.changing,
+    ...(app.refusal && { refusal: { ...app.refusal } }),
     feedback: { waiting: app.feedback.size, dropped: app.feedback.dropped },
     counts: { ...app.counts },
   };

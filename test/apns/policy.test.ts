@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { createPrivateKey, randomUUID } from 'node:crypto';
 import { constants } from 'node:http2';
 import { test } from 'node:test';
-import { type Simulator, startTestDaemon } from '../../src/testing/index.js';
+import { deliver } from '../../src/apns/policy.js';
+import { createPool } from '../../src/apns/pool.js';
+import { ProviderTokens } from '../../src/apns/provider-token.js';
+import { requestTo, template } from '../../src/apns/request.js';
+import { checkNotification } from '../../src/notification/check.js';
+import { createSimulator, type Simulator, startTestDaemon } from '../../src/testing/index.js';
 import { call, send } from '../support/calling.js';
 
 /** The policy as the daemon applies it: one notification goes out, and the simulator does something to it. */
@@ -29,11 +34,6 @@ function gaps({ requests }: Simulator): number[] {
 test('what Apple did not finally answer goes out again with the same apns-id, and is accepted once', async () => {
   const { NGHTTP2_REFUSED_STREAM: refused } = constants;
   const cases: [name: string, command: (simulator: Simulator) => void, statuses: number[]][] = [
-    ['503', (it) => it.answer({ status: 503, reason: 'ServiceUnavailable' }), [503, 200]],
-    ['503 shutdown', (it) => it.answer({ status: 503, reason: 'Shutdown' }), [503, 200]],
-    ['500', (it) => it.answer({ status: 500, reason: 'InternalServerError' }), [500, 200]],
-    ['429', (it) => it.answer({ status: 429, reason: 'TooManyRequests' }), [429, 200]],
-    ['idle', (it) => it.answer({ status: 400, reason: 'IdleTimeout' }), [400, 200]],
     ['no JSON', (it) => it.answer({ status: 502, body: '<html>' }), [502, 200]],
     ['twice', (it) => it.answer({ status: 503 }, { times: 2 }), [503, 503, 200]],
     ['refused', (it) => it.reset({ when: 'before', code: refused }), [200]],
@@ -59,28 +59,6 @@ test('what Apple did not finally answer goes out again with the same apns-id, an
   );
 });
 
-test("Apple's last word is never repeated, whatever came before it", async () => {
-  const final = [
-    { status: 400, reason: 'BadDeviceToken' },
-    { status: 410, reason: 'Unregistered' },
-    { status: 413, reason: 'PayloadTooLarge' },
-    { status: 403, reason: 'BadCertificate' },
-    { status: 404, reason: 'BadPath' },
-    { status: 405, reason: 'MethodNotAllowed' },
-  ];
-  await using daemon = await startDaemon();
-  for (const answer of final) {
-    const before = daemon.simulator.requests.length;
-    daemon.simulator.answer({ status: 503 });
-    daemon.simulator.answer(answer);
-    assert.notEqual((await daemon.sendOne())?.status, 'accepted');
-    assert.deepEqual(
-      daemon.simulator.requests.slice(before).map(({ status }) => status),
-      [503, answer.status],
-    );
-  }
-});
-
 test('repeats come later and later', async () => {
   await using daemon = await startDaemon();
   daemon.simulator.answer({ status: 503 }, { times: 4 });
@@ -95,12 +73,20 @@ test('repeats come later and later', async () => {
   );
 });
 
-test('Retry-After is waited for', async () => {
+test('Retry-After is waited for, in seconds or as a date', async () => {
   await using daemon = await startDaemon();
-  daemon.simulator.answer({ status: 503, headers: { 'retry-after': '1' } });
+  const { simulator } = daemon;
+  simulator.answer({ status: 503, headers: { 'retry-after': '1' } });
   assert.equal((await daemon.sendOne())?.status, 'accepted');
-  const [gap = 0] = gaps(daemon.simulator);
+  const [gap = 0] = gaps(simulator);
   assert.ok(gap >= 998, `${gap} ms`);
+
+  // A date has whole seconds.
+  const date = new Date(Date.now() + 2000);
+  simulator.answer({ status: 429, headers: { 'retry-after': date.toUTCString() } });
+  assert.equal((await daemon.sendOne())?.status, 'accepted');
+  const earlyMs = date.setMilliseconds(0) - (simulator.requests.at(-1)?.at ?? 0);
+  assert.ok(earlyMs <= 2, `${earlyMs} ms too early`);
 });
 
 test('a Retry-After beyond the deadline is told at once', async () => {
@@ -134,4 +120,101 @@ test('a silent Apple is waited for until the deadline, and not asked twice', asy
   assert.ok(answer?.status === 'failed');
   assert.equal(answer.code, 'APNS_UNAVAILABLE');
   assert.equal(daemon.simulator.requests.length, 1);
+});
+
+test('while one notification is backed off, others to other devices go through', async () => {
+  await using daemon = await startDaemon();
+  const { simulator } = daemon;
+  const headers = { 'retry-after': '60' };
+  simulator.answer({ status: 429, reason: 'TooManyRequests', headers }, { token: 'aa11' });
+  assert.equal((await daemon.sendOne())?.status, 'failed');
+  assert.equal((await daemon.sendOne())?.status, 'accepted');
+  assert.equal(simulator.connections, 1);
+});
+
+const minute = 60_000;
+
+/** The policy with token credentials, where Apple's clock and ours are the test's. */
+async function startWithClocks() {
+  const ours = { now: Date.now() };
+  const apples = { now: ours.now };
+  const simulator = await createSimulator({ now: () => apples.now });
+  const { key, keyId, teamId, topic } = simulator.key;
+  const tokenKey = { key: createPrivateKey(key), keyId, teamId };
+  const token = new ProviderTokens(() => ours.now).for(tokenKey);
+  const authorization = () => token.current();
+  const sender = createPool({ gateway: simulator.url, ca: [simulator.ca], authorization });
+  const shared = template(checkNotification({ payload: { aps: { alert: 'Hello' } } }), topic);
+  return {
+    ours,
+    apples,
+    simulator,
+    deliverOne: () =>
+      deliver(() => ({ sender, token }), requestTo('aa11', randomUUID(), shared), {
+        deadline: Date.now() + 30_000,
+      }),
+    signatures: () => new Set(simulator.requests.map(({ headers }) => headers.authorization)).size,
+    async [Symbol.asyncDispose]() {
+      await sender.close();
+      await simulator.close();
+    },
+  };
+}
+
+test('a thousand requests whose token has expired cause one new signature, and each is repeated once', async () => {
+  await using it = await startWithClocks();
+  const { simulator } = it;
+  assert.equal((await it.deliverOne()).kind, 'accepted');
+  it.ours.now += 20 * minute;
+  it.apples.now += 61 * minute;
+  const release = simulator.hold({ times: 1000 });
+  const sent = Array.from({ length: 1000 }, () => it.deliverOne());
+  await simulator.until(() => simulator.pending === 1000);
+  release();
+  const verdicts = await Promise.all(sent);
+  assert.deepEqual(new Set(verdicts.map(({ kind }) => kind)), new Set(['accepted']));
+  assert.equal(it.signatures(), 2);
+  assert.equal(simulator.requests.length, 2001);
+  assert.equal(simulator.requests.filter(({ status }) => status === 403).length, 1000);
+});
+
+test('a token that Apple calls expired although it was just signed again is the last word', async () => {
+  await using it = await startWithClocks();
+  it.ours.now += 20 * minute;
+  it.apples.now += 24 * 60 * minute;
+  const verdict = await it.deliverOne();
+  assert.ok(verdict.kind === 'failed');
+  assert.equal(verdict.error.code, 'CREDENTIALS');
+  assert.equal(verdict.error.message, 'Apple answered 403 ExpiredProviderToken');
+  assert.equal(it.simulator.requests.length, 2);
+  assert.equal(it.signatures(), 2);
+
+  const next = await it.deliverOne();
+  assert.ok(next.kind === 'failed');
+  assert.match(
+    next.error.message,
+    /ExpiredProviderToken to a token signed 0 seconds ago: the clock/,
+  );
+  assert.equal(it.simulator.requests.length, 3);
+  assert.equal(it.signatures(), 2);
+});
+
+test('a client certificate has no token to sign again', async () => {
+  await using daemon = await startDaemon();
+  daemon.simulator.answer({ status: 403, reason: 'ExpiredProviderToken' });
+  const answer = await daemon.sendOne();
+  assert.ok(answer?.status === 'failed');
+  assert.equal(answer.code, 'CREDENTIALS');
+  assert.equal(daemon.simulator.requests.length, 1);
+});
+
+test('a key that no connection takes is a matter of credentials when the deadline comes', async () => {
+  await using daemon = await startDaemon();
+  const always = { times: Number.POSITIVE_INFINITY };
+  daemon.simulator.answer({ status: 403, reason: 'UnrelatedKeyIdInToken' }, always);
+  const answer = await daemon.sendOne(500);
+  assert.ok(answer?.status === 'failed');
+  assert.equal(answer.code, 'CREDENTIALS');
+  assert.equal(answer.message, 'Apple answered 403 UnrelatedKeyIdInToken');
+  assert.ok(daemon.simulator.requests.length >= 2);
 });

@@ -13,7 +13,7 @@ function tokenKey() {
 }
 
 test('a token is a JWT that the public key verifies, with key id, team and time in seconds', () => {
-  const bearer = new ProviderTokens(() => 1_700_000_000_999).for(tokenKey())();
+  const bearer = new ProviderTokens(() => 1_700_000_000_999).for(tokenKey()).current();
   const [, header = '', claims = '', signature = ''] =
     /^bearer ([\w-]+)\.([\w-]+)\.([\w-]+)$/.exec(bearer) ?? [];
   const decode = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString());
@@ -28,8 +28,9 @@ test('a token is a JWT that the public key verifies, with key id, team and time 
 test('apps that have one team and key share one signature', () => {
   const tokens = new ProviderTokens(() => 0);
   // ES256 signs with a random number: two signatures never look alike.
-  assert.equal(tokens.for(tokenKey())(), tokens.for(tokenKey())());
-  assert.notEqual(tokens.for(tokenKey())(), new ProviderTokens(() => 0).for(tokenKey())());
+  assert.equal(tokens.for(tokenKey()).current(), tokens.for(tokenKey()).current());
+  const elsewhere = new ProviderTokens(() => 0);
+  assert.notEqual(tokens.for(tokenKey()).current(), elsewhere.for(tokenKey()).current());
 });
 
 test('another team, another key id or another key under the same id has a token of its own', () => {
@@ -40,27 +41,58 @@ test('another team, another key id or another key under the same id has a token 
     { ...tokenKey(), teamId: 'ABCDEFGHIJ' },
     { ...tokenKey(), keyId: 'ABCDEFGHIJ' },
     { ...tokenKey(), key: privateKey },
-  ].map((one) => tokens.for(one)());
+  ].map((one) => tokens.for(one).current());
   assert.equal(new Set(all).size, all.length);
 });
 
+/** A token at a time that the test sets. */
+function tokenAt(start: number) {
+  const clock = { now: start };
+  const token = new ProviderTokens(() => clock.now).for(tokenKey());
+  return { clock, token };
+}
+
 test('a token is renewed after 45 minutes, and not before', () => {
-  let now = 1_700_000_000_000;
-  const bearer = new ProviderTokens(() => now).for(tokenKey());
-  const first = bearer();
-  now += 45 * minute - 1;
-  assert.equal(bearer(), first);
-  now += 1;
-  const second = bearer();
+  const { clock, token } = tokenAt(1_700_000_000_000);
+  const first = token.current();
+  clock.now += 45 * minute - 1;
+  assert.equal(token.current(), first);
+  clock.now += 1;
+  const second = token.current();
   assert.notEqual(second, first);
-  now += 45 * minute - 1;
-  assert.equal(bearer(), second);
+  clock.now += 45 * minute - 1;
+  assert.equal(token.current(), second);
 });
 
-test('a token that was signed before the clock was set back is renewed', () => {
-  let now = 1_700_000_000_000;
-  const bearer = new ProviderTokens(() => now).for(tokenKey());
-  const first = bearer();
-  now -= 1;
-  assert.notEqual(bearer(), first);
+test('a token that was signed before the clock was set back by more than a minute is renewed', () => {
+  const { clock, token } = tokenAt(1_700_000_000_000);
+  const first = token.current();
+  clock.now -= minute;
+  assert.equal(token.current(), first);
+  clock.now -= 1;
+  assert.notEqual(token.current(), first);
+});
+
+test('whoever was refused with the same token causes one new signature together', () => {
+  const { clock, token } = tokenAt(1_700_000_000_000);
+  const refused = token.current();
+  clock.now += 20 * minute;
+  for (let i = 0; i < 1000; i += 1) assert.equal(token.signAgain(refused), undefined);
+  const second = token.current();
+  assert.notEqual(second, refused);
+  assert.equal(token.signAgain(refused), undefined);
+  assert.equal(token.current(), second);
+});
+
+test('a token is not signed again within 20 minutes: if Apple calls it expired, our clock is wrong', () => {
+  const { clock, token } = tokenAt(1_700_000_000_000);
+  const first = token.current();
+  clock.now += 20 * minute - 1;
+  const error = token.signAgain(first);
+  assert.equal(error?.code, 'CREDENTIALS');
+  assert.equal(
+    error?.message,
+    "Apple answered 403 ExpiredProviderToken to a token signed 1200 seconds ago: the clock of the daemon's machine must be wrong",
+  );
+  assert.equal(token.current(), first);
 });

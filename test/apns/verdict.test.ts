@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Verdict, verdictOn } from '../../src/apns/verdict.js';
-import { ClosedError, OverloadedError } from '../../src/errors.js';
+import { ClosedError, InvalidArgumentError, OverloadedError } from '../../src/errors.js';
 
 function answered(status: number, body: object | string = '', headers = {}): Verdict {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
@@ -11,7 +11,10 @@ function answered(status: number, body: object | string = '', headers = {}): Ver
 /** What a caller is told, and whether the request may go out again. */
 function reactionTo(verdict: Verdict): string {
   if (verdict.kind !== 'failed') return verdict.kind;
-  return `${verdict.error.code}, ${verdict.repeatAfterMs === undefined ? 'final' : 'repeat'}`;
+  const { error, repeat } = verdict;
+  if (!repeat) return `${error.code}, final`;
+  const elsewhere = repeat.avoid === undefined ? '' : ' elsewhere';
+  return `${error.code}, ${repeat.signAgain ? 'sign again' : `repeat${elsewhere}`}`;
 }
 
 test("each of Apple's statuses and reasons has its reaction", () => {
@@ -39,7 +42,7 @@ test("each of Apple's statuses and reasons has its reaction", () => {
       ],
       'rejected',
     ],
-    [400, ['IdleTimeout'], 'APNS_UNAVAILABLE, repeat'],
+    [400, ['IdleTimeout'], 'APNS_UNAVAILABLE, repeat elsewhere'],
     [
       403,
       [
@@ -53,15 +56,18 @@ test("each of Apple's statuses and reasons has its reaction", () => {
       ],
       'CREDENTIALS, final',
     ],
-    [403, ['ExpiredProviderToken', 'UnrelatedKeyIdInToken'], 'APNS_UNAVAILABLE, repeat'],
-    [404, ['BadPath'], 'INVALID_ARGUMENT, final'],
-    [405, ['MethodNotAllowed'], 'INVALID_ARGUMENT, final'],
-    [410, ['Unregistered', 'ExpiredToken', ''], 'rejected'],
+    [403, ['ExpiredProviderToken'], 'CREDENTIALS, sign again'],
+    [403, ['UnrelatedKeyIdInToken'], 'CREDENTIALS, repeat elsewhere'],
+    [404, ['BadPath', ''], 'INVALID_ARGUMENT, final'],
+    [405, ['MethodNotAllowed', ''], 'INVALID_ARGUMENT, final'],
+    [410, ['Unregistered', 'ExpiredToken', 'SomethingNew', ''], 'rejected'],
     [413, ['PayloadTooLarge', ''], 'rejected'],
-    [429, ['TooManyRequests', 'TooManyProviderTokenUpdates'], 'APNS_UNAVAILABLE, repeat'],
-    [500, ['InternalServerError', ''], 'APNS_UNAVAILABLE, repeat'],
-    [503, ['ServiceUnavailable', 'Shutdown', ''], 'APNS_UNAVAILABLE, repeat'],
-    [502, [''], 'APNS_UNAVAILABLE, repeat'],
+    [429, ['TooManyRequests', 'TooManyProviderTokenUpdates', ''], 'APNS_UNAVAILABLE, repeat'],
+    [500, ['InternalServerError', ''], 'APNS_UNAVAILABLE, repeat elsewhere'],
+    [503, ['ServiceUnavailable', ''], 'APNS_UNAVAILABLE, repeat'],
+    [503, ['Shutdown'], 'APNS_UNAVAILABLE, repeat elsewhere'],
+    // By their status: no reason has a reaction of its own under another one.
+    [502, ['', 'BadDeviceToken', 'ExpiredProviderToken'], 'APNS_UNAVAILABLE, repeat'],
     [302, [''], 'APNS_UNAVAILABLE, repeat'],
   ];
   for (const [status, reasons, reaction] of cases) {
@@ -101,20 +107,28 @@ test('a body that is not what Apple sends leaves the status to decide', () => {
   }
 });
 
-test('a repeat waits as long as Retry-After says, where it says seconds', () => {
-  const cases: [header: string | undefined, repeatAfterMs: number][] = [
+/** How long Apple's answer makes a repeat wait, in milliseconds. */
+function waitAfter(header: string | undefined): number | undefined {
+  const verdict = answered(503, '', header === undefined ? {} : { 'retry-after': header });
+  assert.ok(verdict.kind === 'failed');
+  return verdict.repeat?.afterMs;
+}
+
+test('a repeat waits as long as Retry-After says, in seconds or as a date', () => {
+  const cases: [header: string | undefined, afterMs: number][] = [
     [undefined, 0],
+    ['', 0],
     ['3', 3000],
     ['0', 0],
     ['-1', 0],
     ['soon', 0],
     ['Wed, 21 Oct 2015 07:28:00 GMT', 0],
   ];
-  for (const [header, repeatAfterMs] of cases) {
-    const verdict = answered(503, '', header === undefined ? {} : { 'retry-after': header });
-    assert.ok(verdict.kind === 'failed');
-    assert.equal(verdict.repeatAfterMs, repeatAfterMs, header);
-  }
+  for (const [header, afterMs] of cases) assert.equal(waitAfter(header), afterMs, header);
+  const before = Date.now();
+  const afterMs = waitAfter('Fri, 01 Jan 2100 00:00:00 GMT') ?? 0;
+  assert.ok(before + afterMs <= 4_102_444_800_000);
+  assert.ok(Date.now() + afterMs >= 4_102_444_800_000);
 });
 
 test("the error of a final answer names Apple's status and reason", () => {
@@ -126,15 +140,16 @@ test("the error of a final answer names Apple's status and reason", () => {
   assert.equal(silent.error.message, 'no answer from APNs: Apple answered 503');
 });
 
-test('what has no answer is repeated at once, what found a full queue is not', () => {
+test('what has no answer is repeated at once; what found a full queue, or can not be sent at all, is not', () => {
   for (const kind of ['unsent', 'unknown'] as const) {
     const cause = new ClosedError('the connection ended');
     const verdict = verdictOn({ kind, cause });
     assert.equal(reactionTo(verdict), 'APNS_UNAVAILABLE, repeat');
     assert.ok(verdict.kind === 'failed');
-    assert.equal(verdict.repeatAfterMs, 0);
+    assert.equal(verdict.repeat?.afterMs, 0);
     assert.equal(verdict.error.cause, cause);
-    const full = verdictOn({ kind, cause: new OverloadedError('the queue is full') });
-    assert.equal(reactionTo(full), 'OVERLOADED, final');
+    for (const final of [new OverloadedError('full'), new InvalidArgumentError('too long')]) {
+      assert.equal(reactionTo(verdictOn({ kind, cause: final })), `${final.code}, final`);
+    }
   }
 });

@@ -139,6 +139,23 @@ test('what is under way with the old credentials is finished with them', async (
   );
 });
 
+test('a late refusal of the old credentials is not laid at the door of the new ones', async () => {
+  await using it = await start();
+  await it.provisioned();
+  const release = it.simulator.hold({ token: 'bb' });
+  it.simulator.answer({ status: 403, reason: 'BadCertificate' }, { token: 'bb' });
+  const late = send(it.daemon.url, topic, [{ payload, to: [['bb', crypto.randomUUID()]] }]);
+  await it.simulator.until(() => it.simulator.pending === 1);
+  await it.provision(await it.simulator.issueCertificate({ topic }));
+  await it.book.until('changed');
+  release();
+  const [answer] = await late;
+  assert.equal(answer?.status, 'failed');
+  const { apps } = (await call(it.daemon.url, 'apnsd.status')) as { apps: object[] };
+  assert.equal(apps.length, 1);
+  assert.ok(!('refusal' in (apps[0] ?? {})));
+});
+
 test('a connection that is not taken leaves the old one serving, and the log says why', async () => {
   await using it = await start();
   await it.provisioned();

@@ -32,7 +32,7 @@ test('apnsd.status tells version, uptime and each app with its counts, and no se
   await call(host, 'apnsd.provision', { appId: 'a', cert, environment });
   await call(host, 'apnsd.provision', { appId: 'b', key, keyId, teamId, topic, environment });
   simulator.unregister('01');
-  simulator.answer({ status: 403, reason: 'Forbidden' }, { token: '02' });
+  simulator.answer({ status: 404, reason: 'BadPath' }, { token: '02' });
   await send(host, 'a', [
     {
       payload: { aps: { alert: 'Hello' } },
@@ -61,6 +61,31 @@ test('apnsd.status tells version, uptime and each app with its counts, and no se
     feedback: { waiting: 0, dropped: 0 },
     counts: { accepted: 0, rejected: 0, failed: 0 },
   });
+});
+
+test('apnsd.status has the last refusal of the credentials and since when, until Apple accepts again', async () => {
+  await using daemon = await startTestDaemon();
+  const { host, simulator, initial } = daemon;
+  await call(host, 'apnsd.provision', initial[0]);
+  const refusalAfter = async (answer?: { status: number; reason: string }) => {
+    if (answer) simulator.answer(answer);
+    const to: [string, string][] = [['aa', crypto.randomUUID()]];
+    await send(host, initial[0]?.appId ?? '', [{ payload: { aps: { alert: 'Hello' } }, to }]);
+    const { apps } = (await call(host, 'apnsd.status')) as {
+      apps: { refusal?: { reason: string; since: number } }[];
+    };
+    return apps[0]?.refusal;
+  };
+  const before = Date.now();
+  const first = await refusalAfter({ status: 403, reason: 'BadCertificate' });
+  const since = first?.since ?? 0;
+  assert.ok(since >= before && since <= Date.now());
+  assert.equal(first?.reason, 'Apple answered 403 BadCertificate');
+  const reason = 'Apple answered 403 Forbidden';
+  assert.deepEqual(await refusalAfter({ status: 403, reason: 'Forbidden' }), { reason, since });
+  const badTopic = { status: 400, reason: 'BadTopic' };
+  assert.deepEqual(await refusalAfter(badTopic), { reason, since });
+  assert.equal(await refusalAfter(), undefined);
 });
 
 test('a method of ours with a wrong number of parameters is fault 400 that tells what it takes', async () => {
