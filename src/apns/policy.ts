@@ -25,6 +25,7 @@ export async function deliver(
   let signedAgain = false;
   for (let attempt = 1; ; attempt += 1) {
     const { sender, token } = route();
+    // One that is renewed while the request waits for a stream is not this one: then nothing is signed for it.
     const bearer = token?.current();
     const avoiding = avoid?.sender === sender && { ...options, avoid: avoid.connection };
     const verdict = verdictOn(await sender.send(request, avoiding || options));
