@@ -3,28 +3,28 @@ import { isIP } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import { ApnsUnavailableError, InvalidArgumentError } from '../errors.js';
 import type { Exchange } from './exchange.js';
-import { type Frame, FrameReader } from './frame-reader.js';
 import {
   Breach,
   ErrorCode,
-  Flag,
   FrameType,
   INITIAL_WINDOW_BYTES,
   MAX_STREAM_ID,
-  MAX_WINDOW_BYTES,
   makeFrame,
   nameOfErrorCode,
+  PING_PAYLOAD,
   PREFACE,
   Setting,
   settingsPayload,
   uint32,
+  windowUpdate,
 } from './frames.js';
 import type { Limits } from './limits.js';
 import { Outbox } from './outbox.js';
 import { PeerSettings } from './peer.js';
 import { Pulse } from './pulse.js';
+import { CONNECTION_WINDOW_BYTES, type Listener, Receiver } from './receiver.js';
 import { RequestWriter } from './request-writer.js';
-import { BlockAssembler, HeadReader, MAX_HEADER_LIST_BYTES } from './response.js';
+import { MAX_HEADER_LIST_BYTES } from './response.js';
 import { type Stream, Streams } from './stream.js';
 
 /** Where a connection leads, and as whom. */
@@ -63,15 +63,8 @@ type State =
   | { phase: 'draining'; watch: NodeJS.Timeout }
   | { phase: 'closed' };
 
-/** Bytes the gateway may send before a WINDOW_UPDATE of ours: more than 1,000 streams answer at once. */
-const CONNECTION_WINDOW_BYTES = 1024 * 1024;
 /** A TLS record is 16 KiB at most. */
 const READ_BUFFER_BYTES = 64 * 1024;
-/** Answers (PING, SETTINGS) that pile up while the peer does not read: beyond, it floods us. */
-const MAX_ANSWER_BYTES = 64 * 1024;
-
-const PING_PAYLOAD = Buffer.from('apnsd-up', 'latin1');
-
 const ourSettings = settingsPayload([
   [Setting.headerTableSize, 0],
   [Setting.enablePush, 0],
@@ -82,9 +75,8 @@ const hello = Buffer.concat([
   makeFrame(FrameType.settings, 0, 0, ourSettings),
   windowUpdate(0, CONNECTION_WINDOW_BYTES - INITIAL_WINDOW_BYTES),
 ]);
-const settingsAck = makeFrame(FrameType.settings, Flag.ack, 0, Buffer.alloc(0));
 
-export class Connection {
+export class Connection implements Listener {
   readonly id: number;
   /** Resolves when the socket is gone. */
   readonly gone: Promise<void>;
@@ -99,16 +91,12 @@ export class Connection {
   readonly #pulse: Pulse;
   readonly #peer = new PeerSettings();
   readonly #streams = new Streams();
-  readonly #reader = new FrameReader((frame) => this.#onFrame(frame));
-  readonly #blocks = new BlockAssembler();
-  readonly #heads = new HeadReader();
+  readonly #receiver: Receiver;
   readonly #cancel = (stream: Stream) => this.#reset(stream, ErrorCode.CANCEL);
   #state: State;
   #awake = false;
   /** Apple allows one stream until it has seen a valid token. */
   #proven: boolean;
-  /** Bytes of DATA whose window was not given back yet. */
-  #taken = 0;
 
   constructor(id: number, gateway: Gateway, limits: Limits, owner: Owner) {
     this.id = id;
@@ -125,6 +113,14 @@ export class Connection {
       limits.maxWriteBytes,
     );
     this.#pulse = new Pulse(limits);
+    const session = {
+      streams: this.#streams,
+      writer: this.#writer,
+      peer: this.#peer,
+      pulse: this.#pulse,
+      outbox: this.#outbox,
+    };
+    this.#receiver = new Receiver(session, limits.maxResponseBytes, this);
     this.gone = new Promise((resolve) => this.#socket.on('close', resolve));
     const timer = setTimeout(() => this.#onConnectTimeout(), limits.connectTimeoutMs);
     this.#state = { phase: 'dialling', timer: timer.unref() };
@@ -223,14 +219,6 @@ export class Connection {
     }
   }
 
-  /** Answers the peer, with the next write. */
-  #answer(bytes: Buffer): void {
-    this.#outbox.push(bytes);
-    if (this.#outbox.full && this.#outbox.length > MAX_ANSWER_BYTES) {
-      throw new Breach('ENHANCE_YOUR_CALM', 'it asks for answers and does not read them');
-    }
-  }
-
   /** Ends a stream from our side. */
   #reset(stream: Stream, code: number): void {
     if (!this.#streams.cancel(stream)) return;
@@ -256,9 +244,8 @@ export class Connection {
   /** True: go on reading. */
   #onRead(bytes: Buffer, length: number): boolean {
     if (this.#state.phase === 'closed') return true;
-    this.#pulse.heard();
     try {
-      this.#reader.push(bytes, length);
+      this.#receiver.push(bytes, length);
       this.wake();
       this.#endIfDone();
     } catch (error) {
@@ -268,92 +255,7 @@ export class Connection {
     return true;
   }
 
-  #onFrame(frame: Frame): void {
-    if (this.#state.phase === 'closed') return;
-    if (this.#state.phase === 'dialling') expectSettings(frame);
-    this.#blocks.expect(frame);
-    switch (frame.type) {
-      case FrameType.headers:
-      case FrameType.continuation:
-        if (this.#blocks.add(frame)) this.#onBlock(frame);
-        break;
-      case FrameType.data:
-        this.#onData(frame);
-        break;
-      case FrameType.windowUpdate:
-        this.#onWindowUpdate(frame);
-        break;
-      case FrameType.resetStream:
-        this.#onResetStream(frame);
-        break;
-      case FrameType.settings:
-        this.#onSettings(frame);
-        break;
-      case FrameType.ping:
-        this.#onPing(frame);
-        break;
-      case FrameType.goAway:
-        this.#onGoAway(frame);
-        break;
-      case FrameType.priority:
-        frame.expectStream();
-        frame.expectLength(5);
-        break;
-      case FrameType.pushPromise:
-        throw new Breach('PROTOCOL_ERROR', 'PUSH_PROMISE came, which our SETTINGS forbid');
-    }
-  }
-
-  #onBlock(frame: Frame): void {
-    this.#pulse.answered();
-    const endStream = frame.has(Flag.endStream);
-    const stream = this.#streams.find(frame, endStream);
-    if (stream?.head) {
-      if (this.#heads.readTrailers(frame) && endStream) this.#onAnswer(stream);
-      else this.#malformed(stream, 'malformed trailers');
-      return;
-    }
-    const head = this.#heads.read(frame);
-    if (!stream) return;
-    const interim = head && head.status < 200;
-    if (!head || (interim && endStream)) {
-      this.#malformed(stream, 'malformed headers');
-    } else if (!interim) {
-      stream.head = head;
-      if (endStream) this.#onAnswer(stream);
-    }
-  }
-
-  #onData(frame: Frame): void {
-    frame.expectStream();
-    this.#pulse.answered();
-    const { length } = frame;
-    this.#taken += length;
-    if (this.#taken >= CONNECTION_WINDOW_BYTES / 2) {
-      this.#answer(windowUpdate(0, this.#taken));
-      this.#taken = 0;
-    }
-    // Of the flags of DATA, the one that means a priority elsewhere means nothing.
-    frame.flags &= Flag.endStream | Flag.padded;
-    frame.unpad();
-    const endStream = frame.has(Flag.endStream);
-    const stream = this.#streams.find(frame, endStream);
-    if (!stream) return;
-    stream.taken += length;
-    stream.addData(frame, endStream);
-    if (!stream.head) {
-      this.#malformed(stream, 'a body without headers');
-    } else if (stream.received > this.#limits.maxResponseBytes) {
-      this.#malformed(stream, `more than ${this.#limits.maxResponseBytes} bytes`);
-    } else if (endStream) {
-      this.#onAnswer(stream);
-    } else if (stream.taken >= INITIAL_WINDOW_BYTES / 2) {
-      this.#answer(windowUpdate(stream.id, stream.taken));
-      stream.taken = 0;
-    }
-  }
-
-  #onAnswer(stream: Stream): void {
+  onAnswer(stream: Stream): void {
     const { head, exchange, body } = stream;
     if (!head) return;
     this.answered += 1;
@@ -365,20 +267,14 @@ export class Connection {
     exchange.settle({ kind: 'response', status, headers, body, connection: this.id });
   }
 
-  #malformed(stream: Stream, what: string): void {
-    this.#reset(stream, ErrorCode.PROTOCOL_ERROR);
-    this.#lose(stream, this.#describe(`it answered with ${what}`));
+  onMalformed(stream: Stream, what: string, code: number): void {
+    this.#reset(stream, code);
+    this.#lose(stream, this.#describe(what));
   }
 
-  #onResetStream(frame: Frame): void {
-    frame.expectStream();
-    frame.expectLength(4);
-    this.#pulse.answered();
-    const stream = this.#streams.findLate(frame);
-    if (!stream) return;
+  onReset(stream: Stream, code: number): void {
     this.#streams.remove(stream);
     this.#writer.abandon(stream);
-    const code = frame.uint32(0);
     const cause = this.#describe(`it reset the request, ${nameOfErrorCode(code)}`);
     if (code === ErrorCode.REFUSED_STREAM) this.#onRefused(stream.exchange, cause);
     else this.#lose(stream, cause);
@@ -397,67 +293,17 @@ export class Connection {
     else this.#owner.giveBack(stream.exchange, cause);
   }
 
-  #onWindowUpdate(frame: Frame): void {
-    frame.expectLength(4);
-    const increment = frame.uint32(0) & MAX_WINDOW_BYTES;
-    if (frame.stream === 0) {
-      if (increment === 0) throw new Breach('PROTOCOL_ERROR', 'a WINDOW_UPDATE of 0 came');
-      this.#writer.window += increment;
-      if (this.#writer.window > MAX_WINDOW_BYTES) throw overflow('the connection');
-      return;
-    }
-    const stream = this.#streams.findLate(frame);
-    if (!stream) return;
-    stream.sendWindow += increment;
-    if (increment > 0 && stream.sendWindow <= MAX_WINDOW_BYTES) return;
-    const code = increment === 0 ? 'PROTOCOL_ERROR' : 'FLOW_CONTROL_ERROR';
-    this.#reset(stream, ErrorCode[code]);
-    this.#lose(stream, this.#describe(`its WINDOW_UPDATE broke the request, ${code}`));
-  }
-
-  #onSettings(frame: Frame): void {
-    frame.expectNoStream();
-    if (frame.has(Flag.ack)) {
-      frame.expectLength(0);
-      return;
-    }
-    const { headerTableBytes, streamWindowBytes } = this.#peer;
-    this.#peer.apply(frame);
-    if (this.#peer.headerTableBytes !== headerTableBytes) {
-      this.#writer.encoder.resize(this.#peer.headerTableBytes);
-    }
-    for (const stream of this.#streams) {
-      stream.sendWindow += this.#peer.streamWindowBytes - streamWindowBytes;
-      if (stream.sendWindow > MAX_WINDOW_BYTES) throw overflow(`stream ${stream.id}`);
-    }
-    this.#answer(settingsAck);
-    if (this.#state.phase === 'dialling') this.#onAccepted(this.#state.timer);
-  }
-
-  #onPing(frame: Frame): void {
-    frame.expectNoStream();
-    frame.expectLength(8);
-    const payload = frame.copy();
-    if (!frame.has(Flag.ack)) this.#answer(makeFrame(FrameType.ping, Flag.ack, 0, payload));
-    else if (payload.equals(PING_PAYLOAD)) this.#pulse.pingAnswered();
-  }
-
-  #onGoAway(frame: Frame): void {
-    frame.expectNoStream();
-    if (frame.length < 8) throw new Breach('FRAME_SIZE_ERROR', 'GOAWAY is cut off');
-    const { bytes, start, end } = frame;
-    const debug = bytes.toString('utf8', start + 8, Math.min(end, start + 256));
-    const reason = `GOAWAY ${nameOfErrorCode(frame.uint32(4))} ${debug}`.trimEnd();
-    this.#drain(frame.uint32(0) & MAX_STREAM_ID, reason);
-  }
-
   // Its life
 
-  #onAccepted(timer: NodeJS.Timeout): void {
-    clearTimeout(timer);
+  onAccepted(): void {
+    if (this.#state.phase === 'dialling') clearTimeout(this.#state.timer);
     const watch = setInterval(() => this.#watch(), this.#pulse.everyMs);
     this.#state = { phase: 'open', watch: watch.unref() };
     this.#owner.opened(this);
+  }
+
+  onGoAway(lastStream: number, reason: string): void {
+    this.#drain(lastStream, reason);
   }
 
   #drain(lastStream: number, reason: string): void {
@@ -505,6 +351,7 @@ export class Connection {
     const state = this.#state;
     if (state.phase === 'closed') return;
     this.#state = { phase: 'closed' };
+    this.#receiver.close();
     if (state.phase === 'dialling') clearTimeout(state.timer);
     else clearInterval(state.watch);
     this.#hangUp(code);
@@ -541,17 +388,4 @@ export class Connection {
     const message = `gateway ${this.#gateway.authority}: ${what}`;
     return new ApnsUnavailableError(message, cause && { cause });
   }
-}
-
-function windowUpdate(stream: number, increment: number): Buffer {
-  return makeFrame(FrameType.windowUpdate, 0, stream, uint32(increment));
-}
-
-function expectSettings(frame: Frame): void {
-  if (frame.type === FrameType.settings && !frame.has(Flag.ack)) return;
-  throw new Breach('PROTOCOL_ERROR', `${frame} came before SETTINGS`);
-}
-
-function overflow(where: string): Breach {
-  return new Breach('FLOW_CONTROL_ERROR', `the window of ${where} overflows`);
 }

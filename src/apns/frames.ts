@@ -117,6 +117,13 @@ export function uint32(value: number): Buffer {
   return bytes;
 }
 
+export function windowUpdate(stream: number, increment: number): Buffer {
+  return makeFrame(FrameType.windowUpdate, 0, stream, uint32(increment));
+}
+
+/** Of our PINGs. */
+export const PING_PAYLOAD = Buffer.from('apnsd-up', 'latin1');
+
 export function settingsPayload(
   settings: readonly (readonly [id: number, value: number])[],
 ): Buffer {
