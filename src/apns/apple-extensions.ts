@@ -1,5 +1,5 @@
 /** What Apple wrote into a push certificate beside the standard: environments and topics. */
-import type { asn1 } from 'node-forge';
+import { type Asn1, children, loadForge } from './asn1.js';
 import type { Environment } from './gateway.js';
 
 const development = '1.2.840.113635.100.6.3.1';
@@ -8,14 +8,13 @@ const topicList = '1.2.840.113635.100.6.3.6';
 
 export interface AppleExtensions {
   environments: Set<Environment>;
-  /** Empty where the certificate has no list. */
+  /** In the certificate's order; empty where it has no list. */
   topics: Set<string>;
 }
 
 /** @param der the certificate, DER */
 export async function readAppleExtensions(der: Buffer): Promise<AppleExtensions> {
-  // Loaded at the first certificate: the import takes some 60 ms, and token credentials need none of it.
-  const { default: forge } = await import('node-forge');
+  const forge = await loadForge();
   const found: AppleExtensions = { environments: new Set(), topics: new Set() };
   const [tbsCertificate] = children(parse(der.toString('binary')));
   const explicit = children(tbsCertificate).find(
@@ -35,7 +34,7 @@ export async function readAppleExtensions(der: Buffer): Promise<AppleExtensions>
   return found;
 
   /** What is no DER, or nested beyond measure, has nothing in it that could be read. */
-  function parse(bytes: string): asn1.Asn1 | undefined {
+  function parse(bytes: string): Asn1 | undefined {
     try {
       return forge.asn1.fromDer(bytes);
     } catch {
@@ -44,13 +43,9 @@ export async function readAppleExtensions(der: Buffer): Promise<AppleExtensions>
   }
 
   // The list's inner layout is not documented: topics are its UTF8Strings that look like one.
-  function topicsIn(node: asn1.Asn1 | undefined): string[] {
+  function topicsIn(node: Asn1 | undefined): string[] {
     if (typeof node?.value !== 'string') return children(node).flatMap(topicsIn);
     const isText = node.type === forge.asn1.Type.UTF8;
     return isText && node.value.includes('.') ? [node.value] : [];
   }
-}
-
-function children(node: asn1.Asn1 | undefined): asn1.Asn1[] {
-  return node && typeof node.value !== 'string' ? node.value : [];
 }

@@ -15,20 +15,24 @@ export interface Route {
   token: ProviderToken | undefined;
 }
 
-/** @param route asked before each attempt: the app's credentials may have changed in between */
-export async function deliver(
-  route: () => Route,
-  request: ApnsRequest,
+/**
+ * @param current asked before each attempt: the app's credentials may have changed in between
+ * @param request what goes over a route: its topic is that of the credentials
+ */
+export async function deliver<R extends Route>(
+  current: () => R,
+  request: (route: R) => ApnsRequest,
   options: SendOptions,
 ): Promise<Verdict> {
   let avoid: { sender: Sender; connection: number } | undefined;
   let signedAgain = false;
   for (let attempt = 1; ; attempt += 1) {
-    const { sender, token } = route();
+    const route = current();
+    const { sender, token } = route;
     // One that is renewed while the request waits for a stream is not this one: then nothing is signed for it.
     const bearer = token?.current();
     const avoiding = avoid?.sender === sender && { ...options, avoid: avoid.connection };
-    const verdict = verdictOn(await sender.send(request, avoiding || options));
+    const verdict = verdictOn(await sender.send(request(route), avoiding || options));
     if (verdict.kind !== 'failed' || !verdict.repeat) return verdict;
     const { afterMs, avoid: connection, signAgain } = verdict.repeat;
     if (connection !== undefined) avoid = { sender, connection };

@@ -1,8 +1,8 @@
 /** `apnsd serve`: the daemon as a process. */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { createDaemon, type DaemonOptions } from '../daemon/daemon.js';
-import { jsonLog } from '../daemon/log.js';
+import { createDaemon, type Daemon, type DaemonOptions } from '../daemon/daemon.js';
+import { jsonLog, type Log } from '../daemon/log.js';
 import { version } from '../daemon/version.js';
 import { ConfigError } from '../errors.js';
 import { failure } from './failure.js';
@@ -10,7 +10,7 @@ import { failure } from './failure.js';
 export const serveHelp = `Usage: apnsd serve [options]
 
 Takes XML-RPC calls and pushes to Apple, until SIGTERM or SIGINT; then it finishes
-what it has accepted. A second signal ends it at once.
+what it has accepted. A second signal ends it at once. SIGHUP reads --config again.
 
   --listen HOST:PORT   a loopback address; port 0 takes a free one (127.0.0.1:7077)
   --config FILE        JSON, { "initial": [...] }: apps to provision at start
@@ -41,27 +41,33 @@ export async function serve(argv: string[]): Promise<number> {
       process.stdout.write(values.help ? serveHelp : `${version}\n`);
       return 0;
     }
+    const log = jsonLog((line) => process.stderr.write(line));
     const options: DaemonOptions = {
       gateways: Object.fromEntries((values.gateway ?? []).map(parseGateway)),
-      log: jsonLog((line) => process.stderr.write(line)),
+      log,
     };
     if (values.listen !== undefined) options.listen = values.listen;
     if (values['drain-timeout'] !== undefined) {
       options.drainTimeoutMs = parseSeconds('--drain-timeout', values['drain-timeout']);
     }
     if (values.ca !== undefined) options.ca = await read('--ca', values.ca);
-    if (values.config !== undefined) options.initial = await readConfig(values.config);
-    await run(options);
+    await run(options, values.config, log);
     return 0;
   } catch (error) {
     return failure('serve', error);
   }
 }
 
-async function run(options: DaemonOptions): Promise<void> {
+async function run(options: DaemonOptions, config: string | undefined, log: Log): Promise<void> {
   // Whoever read the log is gone: no reason to stop pushing.
   process.stderr.on('error', () => undefined);
-  const daemon = await createDaemon(options);
+  const starting = start(options, config);
+  let read: Promise<unknown> = starting.catch(() => undefined);
+  process.on('SIGHUP', () => {
+    // One after the other, so that the last reading of the file is the one that counts.
+    read = read.then(() => readAgain(starting, config, log));
+  });
+  const daemon = await starting;
   process.stdout.write(`apnsd listening on ${daemon.url}\n`);
   let stopping = false;
   await new Promise<void>((resolve) => {
@@ -73,6 +79,27 @@ async function run(options: DaemonOptions): Promise<void> {
     process.on('SIGTERM', stop).on('SIGINT', stop);
   });
   await daemon.close();
+}
+
+async function start(options: DaemonOptions, config: string | undefined): Promise<Daemon> {
+  const initial = config === undefined ? [] : await readConfig(config);
+  return createDaemon({ ...options, initial });
+}
+
+/** What is wrong with the file, or with an entry, leaves the apps as they are. */
+async function readAgain(
+  daemon: Promise<Daemon>,
+  config: string | undefined,
+  log: Log,
+): Promise<void> {
+  if (config === undefined) return log('no config to read again');
+  try {
+    const { provision } = await daemon;
+    await provision(await readConfig(config));
+    log('config read again');
+  } catch (error) {
+    log('config refused', { reason: (error as Error).message });
+  }
 }
 
 function parseGateway(text: string): [string, string] {

@@ -23,13 +23,22 @@ export function readInitial(
   return apps;
 }
 
-const appFields = ['appId', 'environment', 'cert', 'key', 'keyId', 'teamId', 'topic'] as const;
+const appFields = [
+  'appId',
+  'environment',
+  'cert',
+  'key',
+  'passphrase',
+  'keyId',
+  'teamId',
+  'topic',
+] as const;
 
 function readApp(name: string, app: unknown, wrong: string[]): ProvisionRequest | undefined {
   const before = wrong.length;
   const given = object(name, app, appFields, wrong);
   if (!given) return undefined;
-  const { appId, environment, cert, key } = given;
+  const { appId, environment, cert, key, passphrase } = given;
   if (typeof appId !== 'string' || appId === '') {
     wrong.push(`${name}.appId is ${show(appId)}, expected a name`);
   }
@@ -43,7 +52,11 @@ function readApp(name: string, app: unknown, wrong: string[]): ProvisionRequest 
   const read: Record<string, string> = {};
   for (const field of ['cert', 'key'] as const) {
     const value = given[field];
-    if (value !== undefined) read[field] = pemOrPath(`${name}.${field}`, value, wrong);
+    if (value !== undefined) read[field] = contents(`${name}.${field}`, value, wrong);
+  }
+  if (typeof passphrase === 'string') read.passphrase = passphrase;
+  else if (passphrase !== undefined) {
+    wrong.push(`${name}.passphrase is ${typeof passphrase}, expected a string`);
   }
   for (const field of ['keyId', 'teamId', 'topic'] as const) {
     const value = given[field];
@@ -56,16 +69,25 @@ function readApp(name: string, app: unknown, wrong: string[]): ProvisionRequest 
   return Object.freeze({ ...read, appId, environment } as ProvisionRequest);
 }
 
-/** The value is never shown: it may be a key. */
-function pemOrPath(name: string, value: unknown, wrong: string[]): string {
-  const text = Buffer.isBuffer(value) ? value.toString('utf8') : value;
+/** How a .p12 begins as base64 text, so that no path is taken for one. */
+const base64 = /^\s*MI[A-Za-z0-9+/\s]+={0,2}\s*$/;
+
+/** As the daemon takes it: bytes that are no PEM text go as base64 text. The value is never shown, it may be a key. */
+function contents(name: string, value: unknown, wrong: string[]): string {
+  const bytes = value instanceof Uint8Array ? Buffer.from(value) : undefined;
+  const isPem = bytes?.includes('-----BEGIN ') ?? false;
+  const text = bytes?.toString(isPem ? 'utf8' : 'base64') ?? value;
   if (typeof text !== 'string' || text === '') {
-    wrong.push(`${name} is ${typeof text}, expected an absolute path, PEM text or a Buffer`);
+    const kind = text === '' ? 'empty' : typeof text;
+    wrong.push(`${name} is ${kind}, expected an absolute path, PEM text, or a Buffer`);
     return '';
   }
-  if (text.includes('-----BEGIN ') || (!Buffer.isBuffer(value) && isAbsolute(text))) return text;
+  if (text.includes('-----BEGIN ') || base64.test(text) || (!bytes && isAbsolute(text)))
+    return text;
   wrong.push(
-    `${name} is neither PEM text nor an absolute path: a relative one would mean another folder in the daemon`,
+    bytes
+      ? `${name} is a Buffer of neither PEM text nor a .p12 file`
+      : `${name} is neither PEM text nor an absolute path: a relative one would mean another folder in the daemon`,
   );
   return '';
 }

@@ -26,10 +26,12 @@ export type App = CertificateApp | KeyApp;
 interface AnyApp {
   appId: string;
   environment: 'sandbox' | 'production';
+  /** Opens a .p12 file or an encrypted key. */
+  passphrase?: string;
 }
 
 export interface CertificateApp extends AnyApp {
-  /** Certificate and key: an absolute path on the daemon's machine, PEM text, or a Buffer of it. */
+  /** Certificate and key, as PEM text or as a .p12: an absolute path on the daemon's machine, the text (base64 of a .p12), or a Buffer. */
   cert: string | Buffer;
   /** @default the UID of the certificate's subject */
   topic?: string;

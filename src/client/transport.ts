@@ -98,12 +98,18 @@ export class Transport {
           } else giveUp(failureOf(error as Failure, this.#host.shown));
         });
       } catch (error) {
-        // The package's serializer throws at characters that XML can't carry.
-        const reason = (error as Error).message;
-        giveUp(new InvalidArgumentError(`a parameter can't be sent: ${reason}`, { cause: error }));
+        // The package's serializer throws at characters that XML can't carry, and quotes the whole text, which may be a key.
+        giveUp(withoutQuote(error as Error));
       }
     });
   }
+}
+
+function withoutQuote(error: Error): InvalidArgumentError {
+  if (error.message.startsWith('Invalid character (')) {
+    return new InvalidArgumentError('a parameter has a character that XML can not carry');
+  }
+  return new InvalidArgumentError(`a parameter can't be sent: ${error.message}`, { cause: error });
 }
 
 const handOver = Symbol('handOver');

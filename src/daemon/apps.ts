@@ -1,13 +1,20 @@
 /** The apps that the daemon pushes for: their credentials, their connections to Apple, their dead tokens. */
-import { type Credentials, type CredentialsSource, readCredentials } from '../apns/credentials.js';
+import { pathOf } from '../apns/contents.js';
+import {
+  type Credentials,
+  type CredentialsSource,
+  readCredentials,
+  warningsOf,
+} from '../apns/credentials.js';
+import type { Draft } from '../apns/draft.js';
 import type { Gateways } from '../apns/gateway.js';
 import { deliver, type Route } from '../apns/policy.js';
 import type { ProviderTokens } from '../apns/provider-token.js';
-import { requestTo, type Template, template } from '../apns/request.js';
+import { requestTo } from '../apns/request.js';
 import type { Sender, SenderOptions, SendOptions } from '../apns/sender.js';
 import type { Verdict } from '../apns/verdict.js';
 import { CredentialsError, NotConfiguredError, UnknownAppIdError } from '../errors.js';
-import { type CheckedNotification, maskToken } from '../notification/check.js';
+import { maskToken } from '../notification/check.js';
 import { excerpt } from '../rpc/excerpt.js';
 import { Feedback } from './feedback.js';
 import type { Log } from './log.js';
@@ -27,6 +34,16 @@ export interface ProvisionOptions extends CredentialsSource {
   timeoutMs?: number;
 }
 
+/** Credentials that passed. */
+export interface Checked {
+  options: ProvisionOptions;
+  credentials: Credentials;
+  /** Its place among all that were to be provisioned. */
+  arrival: number;
+  /** Of the file that they came from. */
+  path: string | undefined;
+}
+
 /** pyapns's default. */
 const defaultTimeoutMs = 15_000;
 /** A gateway that can't be reached for so long is worth a line in the log; it is dialled on and on. */
@@ -36,6 +53,7 @@ export class Apps {
   readonly #apps = new Map<string, App>();
   readonly #options: AppsOptions;
   readonly #closing = new AbortController();
+  #arrivals = 0;
 
   constructor(options: AppsOptions) {
     this.#options = options;
@@ -46,19 +64,29 @@ export class Apps {
    * @throws CredentialsError with every reason
    */
   async provision(options: ProvisionOptions): Promise<Credentials> {
-    const credentials = await readCredentials(options);
-    this.take(options, credentials);
-    return credentials;
+    const checked = await this.check(options);
+    this.take(checked);
+    return checked.credentials;
   }
 
-  /** Takes credentials that were checked; dials in the background. The same again changes nothing. */
-  take({ appId, timeoutMs = defaultTimeoutMs }: ProvisionOptions, credentials: Credentials): void {
-    let app = this.#apps.get(appId);
-    if (!app) {
-      app = new App(appId, credentials, this.#options, this.#closing.signal);
-      this.#apps.set(appId, app);
-    } else app.change(credentials);
-    app.timeoutMs = timeoutMs;
+  /**
+   * @param arrival what came later wins, however long each takes to read
+   * @throws CredentialsError with every reason
+   */
+  async check(options: ProvisionOptions, arrival = ++this.#arrivals): Promise<Checked> {
+    const { cert, key } = options;
+    const source = cert ?? key;
+    const path = source === undefined ? undefined : pathOf(source);
+    return { options, credentials: await readCredentials(options), arrival, path };
+  }
+
+  /** Dials in the background; the same again changes nothing. */
+  take(checked: Checked): void {
+    if (this.#closing.signal.aborted) return;
+    const { appId } = checked.options;
+    const app = this.#apps.get(appId);
+    if (!app) this.#apps.set(appId, new App(checked, this.#options, this.#closing.signal));
+    else if (checked.arrival >= app.taken.arrival) app.change(checked);
   }
 
   /** @throws UnknownAppIdError, or NotConfiguredError where there is no app at all */
@@ -85,25 +113,37 @@ export class App {
   readonly id: string;
   readonly feedback = new Feedback();
   readonly counts = { accepted: 0, rejected: 0, failed: 0 };
-  timeoutMs = defaultTimeoutMs;
   readonly #options: AppsOptions;
   readonly #closing: AbortSignal;
+  /** The last that was provisioned. */
+  #taken: Checked;
   #serving: Serving;
   /** Changed credentials whose connection Apple has not taken yet. */
   #next: Serving | undefined;
   /** Connections that only finish what they have begun. */
   readonly #retiring = new Set<Promise<void>>();
 
-  constructor(id: string, credentials: Credentials, options: AppsOptions, closing: AbortSignal) {
-    this.id = id;
+  constructor(taken: Checked, options: AppsOptions, closing: AbortSignal) {
+    const { credentials } = taken;
+    this.id = taken.options.appId;
     this.#options = options;
     this.#closing = closing;
+    this.#taken = taken;
     this.#serving = this.#dial(credentials);
-    this.#log('provisioned', { topic: credentials.topic, warnings: credentials.warnings });
+    this.#log('provisioned', { topic: credentials.topic, warnings: warningsOf(credentials) });
     const deadline = Date.now() + patienceMs;
     this.#serving.sender.ready({ deadline, signal: closing }).catch((error) => {
       if (!closing.aborted) this.#log('unreachable', { reason: error.message });
     });
+  }
+
+  get taken(): Checked {
+    return this.#taken;
+  }
+
+  /** How long `notify` waits for Apple, in milliseconds. */
+  get timeoutMs(): number {
+    return this.#taken.options.timeoutMs ?? defaultTimeoutMs;
   }
 
   get credentials(): Credentials {
@@ -120,7 +160,9 @@ export class App {
   }
 
   /** The old credentials serve until Apple has taken a connection with the new ones. */
-  change(credentials: Credentials): void {
+  change(taken: Checked): void {
+    this.#taken = taken;
+    const { credentials } = taken;
     const wanted = (this.#next ?? this.#serving).credentials.fingerprint;
     if (credentials.fingerprint === wanted) return;
     if (this.#next) this.#retire(this.#next);
@@ -129,21 +171,23 @@ export class App {
       this.#log('change called off');
       return;
     }
-    this.#log('changing', { topic: credentials.topic, warnings: credentials.warnings });
+    this.#log('changing', { topic: credentials.topic, warnings: warningsOf(credentials) });
     const next = this.#dial(credentials);
     this.#next = next;
     void this.#swapTo(next);
   }
 
-  template(notification: CheckedNotification): Template {
-    return template(notification, this.credentials.topic);
-  }
-
   /** @param token and id checked ones */
-  async send(token: string, id: string, shared: Template, options: SendOptions): Promise<Verdict> {
-    const request = requestTo(token, id, shared);
-    const serving = this.#serving;
-    const verdict = await deliver(() => this.#serving, request, options);
+  async send(token: string, id: string, draft: Draft, options: SendOptions): Promise<Verdict> {
+    let serving = this.#serving;
+    const verdict = await deliver(
+      () => {
+        serving = this.#serving;
+        return serving;
+      },
+      ({ credentials }) => requestTo(token, id, draft.for(credentials.topic)),
+      options,
+    );
     this.counts[verdict.kind] += 1;
     if (verdict.kind === 'accepted') {
       serving.refusal = undefined;

@@ -1,10 +1,10 @@
 /** The daemon: XML-RPC in, persistent connections to Apple out. */
 import { setMaxListeners } from 'node:events';
-import { type Credentials, readCredentials } from '../apns/credentials.js';
 import { createPool } from '../apns/pool.js';
 import { ProviderTokens } from '../apns/provider-token.js';
 import { ApnsdError, ProvisionError } from '../errors.js';
-import { Apps, type ProvisionOptions } from './apps.js';
+import { Apps, type Checked } from './apps.js';
+import { CredentialsWatch } from './credentials-watch.js';
 import { Front } from './front.js';
 import { callMethod, readEntry } from './methods.js';
 import { type DaemonOptions, settingsFrom } from './settings.js';
@@ -15,6 +15,12 @@ export type { DaemonOptions } from './settings.js';
 export interface Daemon {
   /** What clients take as `host`, for example `http://127.0.0.1:7077`. */
   readonly url: string;
+  /**
+   * Provisions entries as in `initial`, while it runs. Those that can't be used change nothing, and apps that are not
+   * among them stay.
+   * @throws ProvisionError that has each entry that can't be used, once the others were taken
+   */
+  provision(initial: readonly unknown[]): Promise<void>;
   /** Refuses new calls, finishes what was accepted, leaves no handle open. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -26,7 +32,7 @@ export interface Daemon {
  * `initial` that can't be used, and the system's error where it can't listen
  */
 export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon> {
-  const { host, port, gateways, ca, initial, drainTimeoutMs, maxBodyBytes, log } =
+  const { host, port, gateways, ca, initial, watchMs, drainTimeoutMs, maxBodyBytes, log } =
     settingsFrom(options);
   const tokens = new ProviderTokens();
   const apps = new Apps({ gateways, ca, tokens, createSender: createPool, log });
@@ -50,6 +56,7 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
 
   async function stop(): Promise<void> {
     log('stopping');
+    watch.close();
     const drained = front.drain();
     const timer = setTimeout(() => stopping.abort(), drainTimeoutMs);
     await drained;
@@ -60,25 +67,32 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
   }
 
   // Checked before anything is dialled or logged: a start that fails says one thing.
-  const checked = await checkInitial(initial);
+  const { checked, failures } = await checkAll(apps, initial);
+  if (failures.size > 0) throw new ProvisionError(failures);
   const url = await front.listen();
   log('listening', { url, version });
-  for (const { entry, credentials } of checked) apps.take(entry, credentials);
-  return { url, close, [Symbol.asyncDispose]: close };
+  for (const entry of checked) apps.take(entry);
+  const watch = new CredentialsWatch({ apps, log, everyMs: watchMs });
+
+  async function provision(initial: readonly unknown[]): Promise<void> {
+    const { checked, failures } = await checkAll(apps, initial);
+    for (const entry of checked) apps.take(entry);
+    if (failures.size > 0) throw new ProvisionError(failures);
+  }
+
+  return { url, provision, close, [Symbol.asyncDispose]: close };
 }
 
-async function checkInitial(initial: readonly unknown[]) {
-  const checked: { entry: ProvisionOptions; credentials: Credentials }[] = [];
+async function checkAll(apps: Apps, initial: readonly unknown[]) {
+  const checked: Checked[] = [];
   const failures = new Map<string, ApnsdError>();
-  for (const [position, written] of initial.entries()) {
+  for (const [position, entry] of initial.entries()) {
     try {
-      const entry = readEntry(written);
-      checked.push({ entry, credentials: await readCredentials(entry) });
+      checked.push(await apps.check(readEntry(entry)));
     } catch (error) {
       if (!(error instanceof ApnsdError)) throw error;
       failures.set(`initial[${position}]`, error);
     }
   }
-  if (failures.size > 0) throw new ProvisionError(failures);
-  return checked;
+  return { checked, failures };
 }

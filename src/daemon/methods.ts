@@ -1,8 +1,8 @@
 /** The daemon's XML-RPC methods: pyapns's three, and our own. */
 import { randomUUID } from 'node:crypto';
-import type { Credentials } from '../apns/credentials.js';
+import { type Credentials, warningsOf } from '../apns/credentials.js';
+import { Draft } from '../apns/draft.js';
 import { checkEnvironment } from '../apns/gateway.js';
-import type { Template } from '../apns/request.js';
 import type { SendOptions } from '../apns/sender.js';
 import type { Verdict } from '../apns/verdict.js';
 import {
@@ -17,7 +17,7 @@ import { toJsonText } from '../rpc/json.js';
 import type { FeedbackResult, ProvisionResult, SendAnswer } from '../rpc/methods.js';
 import type { Value } from '../rpc/xml.js';
 import type { App, Apps, ProvisionOptions } from './apps.js';
-import { asText, asTexts, parameters, show } from './parameters.js';
+import { asSecret, asText, asTexts, parameters, show } from './parameters.js';
 import { readSendRequest } from './send-request.js';
 
 export interface MethodContext {
@@ -75,7 +75,7 @@ async function provision(params: Value[], { apps }: MethodContext): Promise<null
   }
   await apps.provision({
     appId: asText('appId', appId),
-    cert: asText('cert', cert),
+    cert: asSecret('cert', cert),
     environment: checkEnvironment(environment),
     ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
   });
@@ -89,16 +89,17 @@ async function provisionEntry(params: Value[], { apps }: MethodContext): Promise
 
 /** What may be told of credentials. */
 function outlineOf(credentials: Credentials) {
-  const { topic, environment, warnings } = credentials;
+  const { topic, environment } = credentials;
   return {
     topic,
     environment,
-    warnings,
+    warnings: warningsOf(credentials),
     ...(credentials.kind === 'certificate' && { expiresAt: credentials.expiresAt.getTime() }),
   } satisfies ProvisionResult;
 }
 
-const entryFields = ['appId', 'environment', 'cert', 'key', 'keyId', 'teamId', 'topic'] as const;
+const secretFields = ['cert', 'key', 'passphrase'] as const;
+const entryFields = ['appId', 'environment', ...secretFields, 'keyId', 'teamId', 'topic'] as const;
 
 /**
  * An entry of `initial`, from a call or from a config file.
@@ -108,20 +109,21 @@ export function readEntry(entry: unknown): ProvisionOptions {
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
     throw new InvalidArgumentError(`entry is ${show(entry)}, expected ${entryFields.join(', ')}`);
   }
-  const read: Partial<Record<(typeof entryFields)[number], string>> = {};
+  const read: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(entry)) {
-    const field = entryFields.find((known) => known === name);
-    if (!field) {
+    if (!entryFields.some((known) => known === name)) {
       throw new InvalidArgumentError(
         `${show(name)} is no field, expected ${entryFields.join(', ')}`,
       );
     }
-    read[field] = asText(name, value);
+    const isSecret = secretFields.some((secret) => secret === name);
+    read[name] = isSecret ? asSecret(name, value) : asText(name, value);
   }
-  const { appId, environment, ...source } = read;
+  const { appId, environment, passphrase, ...source } = read;
   return {
     appId: asText('appId', appId),
     environment: checkEnvironment(environment),
+    ...(passphrase !== undefined && { passphrase: asText('passphrase', passphrase) }),
     ...source,
   };
 }
@@ -137,16 +139,16 @@ async function notify(params: Value[], { apps, signal }: MethodContext): Promise
     );
   }
   const options = { deadline: Date.now() + app.timeoutMs, signal };
-  const templates = notifications.map((payload) =>
-    orInvalid(() => app.template(checkNotification({ payload: asTexts(payload) }))),
+  const drafts = notifications.map((payload) =>
+    orInvalid(() => new Draft(checkNotification({ payload: asTexts(payload) }))),
   );
   const verdicts = await Promise.all(
     tokens.map((token, position) => {
-      const shared = templates.length === 1 ? templates[0] : templates[position];
+      const draft = drafts.length === 1 ? drafts[0] : drafts[position];
       const checked = orInvalid(() => checkToken(asText('token', token)));
       if (checked instanceof InvalidArgumentError) return checked;
-      if (!shared || shared instanceof InvalidArgumentError) return shared;
-      return app.send(checked, randomUUID(), shared, options);
+      if (!draft || draft instanceof InvalidArgumentError) return draft;
+      return app.send(checked, randomUUID(), draft, options);
     }),
   );
   throwFirst(verdicts);
@@ -210,9 +212,9 @@ async function send(params: Value[], { apps, signal }: MethodContext): Promise<s
   const { timeoutMs, groups } = readSendRequest(asText('request', text));
   const options = { deadline: Date.now() + timeoutMs, signal };
   const answers = groups.flatMap(({ notification, to }) => {
-    const shared =
-      notification instanceof InvalidArgumentError ? notification : app.template(notification);
-    return to.map(([token, id]) => sendOne(app, token, id, shared, options));
+    const draft =
+      notification instanceof InvalidArgumentError ? notification : new Draft(notification);
+    return to.map(([token, id]) => sendOne(app, token, id, draft, options));
   });
   return toJsonText(await Promise.all(answers));
 }
@@ -221,12 +223,12 @@ async function sendOne(
   app: App,
   token: unknown,
   id: unknown,
-  shared: Template | InvalidArgumentError,
+  draft: Draft | InvalidArgumentError,
   options: SendOptions,
 ): Promise<SendAnswer> {
   try {
-    if (shared instanceof InvalidArgumentError) throw shared;
-    const verdict = await app.send(checkToken(token), checkId(id), shared, options);
+    if (draft instanceof InvalidArgumentError) throw draft;
+    const verdict = await app.send(checkToken(token), checkId(id), draft, options);
     if (verdict.kind === 'failed') throw verdict.error;
     const { kind, ...rest } = verdict;
     return { status: kind, id, ...rest } as SendAnswer;

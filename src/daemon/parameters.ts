@@ -32,6 +32,16 @@ export function asText(name: string, value: unknown): string {
   throw new InvalidArgumentError(`${name} is ${show(value)}, expected a string`);
 }
 
+/**
+ * A text or bytes; an error does not show what it was.
+ * @throws InvalidArgumentError
+ */
+export function asSecret(name: string, value: unknown): string | Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (typeof value === 'string' || Number.isSafeInteger(value)) return String(value);
+  throw new InvalidArgumentError(`${name} is ${kindOf(value)}, expected a string`);
+}
+
 /** The same value with base64 read as text, at any depth: some clients send non-ASCII strings so. */
 export function asTexts(value: unknown): unknown {
   if (value instanceof Uint8Array) return asText('base64', value);
@@ -44,9 +54,13 @@ export function asTexts(value: unknown): unknown {
 
 /** A value in an error: strings cut short, structures by their kind. */
 export function show(value: unknown): string {
+  if (typeof value === 'string') return excerpt(value);
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value);
+}
+
+function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'nil';
-  if (typeof value === 'string') return excerpt(value);
   if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'a struct' : String(value);
+  return typeof value === 'object' ? 'a struct' : `a ${typeof value}`;
 }

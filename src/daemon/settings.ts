@@ -15,6 +15,8 @@ export interface DaemonOptions {
   ca?: string | readonly string[];
   /** Apps to provision at start, as in the client's `initial`. */
   initial?: readonly unknown[];
+  /** How often the files of credentials are looked at, to take changed ones, in milliseconds. @default 10,000 */
+  watchMs?: number;
   /** How long `close()` lets calls under way finish, in milliseconds. @default 10,000 */
   drainTimeoutMs?: number;
   /** The largest request body, in bytes. @default 16 MiB */
@@ -29,6 +31,7 @@ export interface Settings {
   gateways: Gateways;
   ca: readonly string[];
   initial: readonly unknown[];
+  watchMs: number;
   drainTimeoutMs: number;
   maxBodyBytes: number;
   log: Log;
@@ -37,6 +40,8 @@ export interface Settings {
 const defaults = {
   /** Loopback: whoever can reach the daemon can push. */
   listen: '127.0.0.1:7077',
+  /** Soon enough for whoever replaces a file and waits; it costs one stat a file. */
+  watchMs: 10_000,
   drainTimeoutMs: 10_000,
   /** A list of 1,000 of the largest payloads, escaped, and some air. */
   maxBodyBytes: 16 << 20,
@@ -47,6 +52,7 @@ const knownOptions = [
   'gateways',
   'ca',
   'initial',
+  'watchMs',
   'drainTimeoutMs',
   'maxBodyBytes',
   'log',
@@ -58,14 +64,18 @@ export function settingsFrom(options: DaemonOptions): Settings {
     if (knownOptions.some((known) => known === name)) continue;
     throw new ConfigError(`${name} is no option, expected ${knownOptions.join(', ')}`);
   }
-  const { drainTimeoutMs = defaults.drainTimeoutMs, maxBodyBytes = defaults.maxBodyBytes } =
-    options;
+  const {
+    watchMs = defaults.watchMs,
+    drainTimeoutMs = defaults.drainTimeoutMs,
+    maxBodyBytes = defaults.maxBodyBytes,
+  } = options;
   const debug = createDebug('apnsd:daemon');
   return Object.freeze({
     ...parseListen(options.listen ?? defaults.listen),
     gateways: { ...appleGateways, ...checkGateways(options.gateways ?? {}) },
     ca: checkCa([options.ca ?? []].flat()),
     initial: options.initial ?? [],
+    watchMs: checkNumber('watchMs', watchMs, 1, 86_400_000),
     // A day: timers know nothing beyond 24 of them.
     drainTimeoutMs: checkNumber('drainTimeoutMs', drainTimeoutMs, 0, 86_400_000),
     // A body becomes one string, which Node bounds at 512 MiB.

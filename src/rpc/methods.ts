@@ -36,8 +36,10 @@ export type SendAnswer =
 export interface ProvisionRequest {
   appId: string;
   environment: string;
+  /** An absolute path on the daemon's machine, PEM text, or the base64 text of a .p12. */
   cert?: string;
   key?: string;
+  passphrase?: string;
   keyId?: string;
   teamId?: string;
   topic?: string;

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import {
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  X509Certificate,
+} from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type CredentialsSource, readCredentials } from '../../src/apns/credentials.js';
+import { type CredentialsSource, readCredentials, warningsOf } from '../../src/apns/credentials.js';
 import { CredentialsError } from '../../src/errors.js';
 import { createAuthority, createProviderKey } from '../../src/testing/index.js';
 import { file, folder } from '../support/folder.js';
@@ -42,7 +47,7 @@ test('a certificate tells its topic and its end, as PEM text and by path', async
   assert.deepEqual(path, text);
   assert.equal(text.kind, 'certificate');
   assert.equal(text.topic, topic);
-  assert.deepEqual(text.warnings, []);
+  assert.deepEqual(warningsOf(text), []);
   assert.ok(text.kind === 'certificate');
   assert.equal(text.expiresAt.getTime(), Date.parse(new X509Certificate(sandbox).validTo));
 });
@@ -86,21 +91,25 @@ test("a certificate without Apple's extensions is taken with a warning, one for 
   const none = await authority.issueCertificate({ topic, environment: 'none' });
   const both = await authority.issueCertificate({ topic, environment: 'both' });
   for (const environment of ['sandbox', 'production'] as const) {
-    const { warnings } = await readCredentials({ cert: none, environment });
-    assert.deepEqual(warnings, [
+    assert.deepEqual(warningsOf(await readCredentials({ cert: none, environment })), [
       "the certificate has none of Apple's extensions: its environment is unknown",
     ]);
-    assert.deepEqual((await readCredentials({ cert: both, environment })).warnings, []);
+    assert.deepEqual(warningsOf(await readCredentials({ cert: both, environment })), []);
   }
 });
 
-test('thirty days before its end a certificate is taken with a warning, and not before', async () => {
+test('thirty days before its end a certificate has a warning, from then on and not before', async () => {
   const source = { cert: sandbox, environment: 'sandbox' as const };
   const end = Date.parse(new X509Certificate(sandbox).validTo);
-  assert.deepEqual((await readCredentials(source, end - 30 * day)).warnings, []);
-  const { warnings } = await readCredentials(source, end - 30 * day + 1);
-  assert.deepEqual(warnings, [`the certificate expires on ${new Date(end).toISOString()}`]);
-  assert.match(await refusal(source, end), /^the certificate expired on \d{4}-/);
+  const credentials = await readCredentials(source);
+  const on = new Date(end).toISOString();
+  assert.deepEqual(warningsOf(credentials, end - 30 * day), []);
+  assert.deepEqual(warningsOf(credentials, end - 30 * day + 1), [
+    `the certificate expires on ${on}`,
+  ]);
+  assert.deepEqual(warningsOf(credentials, end), [`the certificate expired on ${on}`]);
+  await readCredentials(source, end - 1);
+  assert.equal(await refusal(source, end), `the certificate expired on ${on}`);
   const start = Date.parse(new X509Certificate(sandbox).validFrom);
   assert.match(await refusal(source, start - 1), /^the certificate is not valid before \d{4}-/);
 });
@@ -169,27 +178,81 @@ test('a cert that is no PEM, or lacks a part, is refused without a word of what 
     privateKey
       .export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
       .toString();
-  const noCertificate = 'cert holds no CERTIFICATE, expected PEM text';
+  const noCertificate = 'cert holds no CERTIFICATE, expected PEM text or a .p12 file';
   const noKey = 'cert holds no PRIVATE KEY, expected it beside the certificate';
   const badCertificate = "cert's CERTIFICATE can't be parsed";
-  const badKey = "cert's PRIVATE KEY can't be parsed, expected it without a passphrase";
+  const badKey = "cert's PRIVATE KEY can't be parsed, expected a private key in PEM";
+  const encrypted = "cert's PRIVATE KEY is encrypted, expected its passphrase beside it";
+  const neither = 'cert is neither PEM text nor a .p12 file';
   const cases: [cert: string, reasons: string[]][] = [
-    [await file('passwd', `root:${secret}:0:0`), [noCertificate, noKey]],
-    [await file('empty', ''), [noCertificate, noKey]],
+    [await file('passwd', `root:${secret}:0:0`), [neither]],
+    [await file('empty', ''), [neither]],
+    [await file('zero', '0\x00'), [neither]],
     ['-----BEGIN ', [noCertificate, noKey]],
     [block('CERTIFICATE'), [noKey, badCertificate]],
     [block('CERTIFICATE') + block('PRIVATE KEY'), [badCertificate, badKey]],
     [certificateOf(sandbox), [noKey]],
     [keyOf(sandbox), [noCertificate]],
     [certificateOf(sandbox) + block('EC PRIVATE KEY'), [badKey]],
-    [certificateOf(sandbox) + encrypt('pkcs8'), [badKey]],
-    [certificateOf(sandbox) + encrypt('pkcs1'), [badKey]],
+    [certificateOf(sandbox) + encrypt('pkcs8'), [encrypted]],
+    [certificateOf(sandbox) + encrypt('pkcs1'), [encrypted]],
     ['-----BEGIN CERTIFICATE-----\n'.repeat(30_000), [noCertificate, noKey]],
   ];
   for (const [cert, reasons] of cases) {
     const message = await refusal({ cert, environment: 'sandbox' });
     assert.equal(message, reasons.join('; '), cert.slice(0, 200));
   }
+});
+
+test('a certificate without a UID is for the first topic that it lists', async () => {
+  const pem = await authority.issueCertificate({
+    topic,
+    environment: 'both',
+    topics: ['a.b', 'a.c'],
+  });
+  const der = new X509Certificate(pem).raw;
+  // The UID's identifier becomes one that nobody knows.
+  const userId = Buffer.from('060a0992268993f22c640101', 'hex');
+  der[der.indexOf(userId) + userId.length - 1] = 0x7f;
+  const cert = `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n${keyOf(pem)}`;
+  assert.equal((await readCredentials({ cert, environment: 'sandbox' })).topic, 'a.b');
+});
+
+test('an encrypted key opens with its passphrase, and only with that', async () => {
+  const rsa = createPrivateKey(keyOf(sandbox));
+  const ec = createPrivateKey(key);
+  const passphrase = 'öffne dich';
+  const encrypt = (key: KeyObject, type: 'pkcs1' | 'pkcs8', cipher: string) =>
+    key.export({ type, format: 'pem', cipher, passphrase }).toString();
+  const encrypted = [
+    encrypt(rsa, 'pkcs8', 'aes-256-cbc'),
+    encrypt(rsa, 'pkcs8', 'aes-128-cbc'),
+    encrypt(rsa, 'pkcs8', 'des-ede3-cbc'),
+    encrypt(rsa, 'pkcs1', 'aes-256-cbc'),
+  ];
+  for (const text of encrypted) {
+    const source = { cert: certificateOf(sandbox) + text, environment: 'sandbox' as const };
+    const read = await readCredentials({ ...source, passphrase });
+    assert.ok(read.kind === 'certificate' && read.key.startsWith('-----BEGIN PRIVATE KEY-----'));
+    assert.equal(
+      await refusal({ ...source, passphrase: 'Sesam' }),
+      "cert's PRIVATE KEY can't be opened with this passphrase",
+    );
+  }
+  const p8Source = { ...p8, key: encrypt(ec, 'pkcs8', 'aes-256-cbc') };
+  assert.equal((await readCredentials({ ...p8Source, passphrase })).kind, 'token');
+  assert.equal(
+    await refusal({ ...p8Source, passphrase: '' }),
+    "key can't be opened with this passphrase",
+  );
+  assert.equal(await refusal(p8Source), 'key is encrypted, expected its passphrase beside it');
+});
+
+test('what is not to be shown is not: a key in the place of a topic', async () => {
+  assert.equal(
+    await refusal({ cert: sandbox, environment: 'sandbox', topic: keyOf(sandbox) }),
+    'topic is not of letters, digits, dots and hyphens',
+  );
 });
 
 test('a key that TLS does not take any more is refused, not left for the first connection', async () => {
@@ -219,7 +282,9 @@ test('a path that can not be read is refused with the reason', async () => {
     ['./apns.pem', 'cert is neither PEM text nor an absolute path'],
     ['', 'cert is neither PEM text nor an absolute path'],
     [join(folder, 'none.pem'), `cert ${folder}/none.pem can't be read: ENOENT`],
-    [join(folder, 'a\0b'), `cert ${folder}/a\0b can't be read: ERR_INVALID_ARG_VALUE`],
+    [join(folder, 'a\0b'), 'cert is neither PEM text nor an absolute path'],
+    [`/${'x'.repeat(4096)}`, 'cert is neither PEM text nor an absolute path'],
+    ['TUlJ', 'cert is neither PEM text nor an absolute path'],
     [folder, `cert ${folder} is not a regular file`],
     ['/dev/zero', 'cert /dev/zero is not a regular file'],
     [large, `cert ${large} is over 1048576 bytes`],
@@ -236,13 +301,14 @@ test('every reason why a .p8 key can not be used is told at once', async () => {
   const rsa = pem(generateKeyPairSync('rsa', { modulusLength: 2048 }));
   const p384 = pem(generateKeyPairSync('ec', { namedCurve: 'P-384' }));
   const ed25519 = pem(generateKeyPairSync('ed25519'));
-  const noPem = "key can't be parsed, expected a .p8 file's PEM text without a passphrase";
+  const noPem = "key holds no PRIVATE KEY, expected a .p8 file's PEM text";
+  const noKey = "key can't be parsed, expected a private key in PEM";
   const badTopic = 'topic is not of letters, digits, dots and hyphens';
   const cases: [wrong: Partial<CredentialsSource>, reasons: string[]][] = [
     [{ key: rsa }, ["key is rsa, expected EC P-256 as in Apple's .p8 files"]],
     [{ key: p384 }, ["key is ec, expected EC P-256 as in Apple's .p8 files"]],
     [{ key: ed25519 }, ["key is ed25519, expected EC P-256 as in Apple's .p8 files"]],
-    [{ key: '-----BEGIN PRIVATE KEY-----\nhello\n-----END PRIVATE KEY-----' }, [noPem]],
+    [{ key: '-----BEGIN PRIVATE KEY-----\nhello\n-----END PRIVATE KEY-----' }, [noKey]],
     [{ key: await file('b.p8', 'hello'), topic: '' }, [noPem, badTopic]],
     [{ topic: 'com.example\n.app' }, [badTopic]],
     [

@@ -151,7 +151,7 @@ async function startWithClocks() {
     apples,
     simulator,
     deliverOne: () =>
-      deliver(() => ({ sender, token }), requestTo('aa11', randomUUID(), shared), {
+      deliver(() => ({ sender, token }), () => requestTo('aa11', randomUUID(), shared), {
         deadline: Date.now() + 30_000,
       }),
     signatures: () => new Set(simulator.requests.map(({ headers }) => headers.authorization)).size,

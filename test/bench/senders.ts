@@ -3,6 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { connect } from 'node:http2';
 import { createRequire } from 'node:module';
 import type { CredentialsSource } from '../../src/apns/credentials.js';
+import { Draft } from '../../src/apns/draft.js';
 import { createPool } from '../../src/apns/pool.js';
 import { ProviderTokens } from '../../src/apns/provider-token.js';
 import { Apps } from '../../src/daemon/apps.js';
@@ -116,8 +117,8 @@ async function startOwn({ gateway, ca }: Target, source: CredentialsSource): Pro
   const app = apps.get('bench');
   return {
     send: async (token, id, payload) => {
-      const shared = app.template(checkNotification({ payload, priority: 10 }));
-      const verdict = await app.send(token, id, shared, { deadline: Date.now() + 30_000 });
+      const draft = new Draft(checkNotification({ payload, priority: 10 }));
+      const verdict = await app.send(token, id, draft, { deadline: Date.now() + 30_000 });
       if (verdict.kind === 'failed') throw verdict.error;
       return verdict.kind === 'accepted' ? 200 : verdict.httpStatus;
     },

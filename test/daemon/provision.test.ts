@@ -107,7 +107,7 @@ test('credentials that can not be used are fault 422 with every reason, and noth
     ['apns.pem', /^cert is neither PEM text nor an absolute path$/],
     ['/no/such.pem', /^cert \/no\/such\.pem can't be read: ENOENT$/],
     [folder, /is not a regular file$/],
-    [await file('secret.txt', 'secret'), /^cert holds no CERTIFICATE, .*no PRIVATE KEY/],
+    [await file('secret.txt', 'secret'), /^cert is neither PEM text nor a \.p12 file$/],
   ];
   for (const [cert, says] of cases) {
     const entry = { appId: 'app', cert, environment: 'sandbox' };
@@ -140,7 +140,7 @@ test('parameters that are not what provision takes are fault 400, which names th
   await using daemon = await createDaemon({ listen: '127.0.0.1:0' });
   const expected = 'expected 3 to 4: appId, cert, environment, timeout';
   const seconds = 'expected seconds above 0, up to 86400';
-  const fields = 'expected appId, environment, cert, key, keyId, teamId, topic';
+  const fields = 'expected appId, environment, cert, key, passphrase, keyId, teamId, topic';
   const token = 'ab'.repeat(32);
   const cases: [method: string, params: unknown[], faultString: string][] = [
     ['provision', [], `there are 0 parameters, ${expected}`],
@@ -164,6 +164,11 @@ test('parameters that are not what provision takes are fault 400, which names th
       'apnsd.provision',
       [{ appId: 'a', environment: 'sandbox', certificate: '/a.pem' }],
       `"certificate" is no field, ${fields}`,
+    ],
+    [
+      'apnsd.provision',
+      [{ appId: 'a', environment: 'sandbox', passphrase: 1.5 }],
+      'passphrase is a number, expected a string',
     ],
     ['apnsd.provision', [{ appId: 'a', constructor: 'b' }], `"constructor" is no field, ${fields}`],
     [

@@ -21,7 +21,7 @@ test('a wrong option is a ConfigError that names it, its value and what was expe
   const cases: [options: object, message: string][] = [
     [
       { port: 7077 },
-      'port is no option, expected listen, gateways, ca, initial, drainTimeoutMs, maxBodyBytes, log',
+      'port is no option, expected listen, gateways, ca, initial, watchMs, drainTimeoutMs, maxBodyBytes, log',
     ],
     [{ listen: '7077' }, 'listen is "7077", expected HOST:PORT'],
     [{ listen: '127.0.0.1' }, 'listen is "127.0.0.1", expected HOST:PORT'],

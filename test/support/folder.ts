@@ -8,7 +8,7 @@ export const folder = await mkdtemp(join(tmpdir(), 'apnsd-test-'));
 after(() => rm(folder, { recursive: true }));
 
 /** Writes a file into the folder, and gives its path. */
-export async function file(name: string, contents: string): Promise<string> {
+export async function file(name: string, contents: string | Buffer): Promise<string> {
   const path = join(folder, name);
   await writeFile(path, contents);
   return path;

@@ -1,0 +1,63 @@
+/** Gets at the contents of credentials: they stand in a file, in a text, or in bytes. */
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
+import { CredentialsError } from '../errors.js';
+
+/** What is longer is no certificate. */
+const maxBytes = 1 << 20;
+const maxPathLength = 4096;
+/** Of a .p12: DER's first two bytes make the first two characters, so that no path looks like it. */
+const base64 = /^\s*MI[A-Za-z0-9+/\s]+={0,2}\s*$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: a text with one of them is no path, but may be a secret.
+const control = /[\0-\x1f\x7f]/;
+
+/**
+ * An absolute path's file, a PEM text, or the base64 text of a .p12; an error never tells what they hold.
+ *
+ * @param name what errors call it
+ * @throws CredentialsError
+ */
+export async function readContents(name: string, value: string | Uint8Array): Promise<Buffer> {
+  if (value.length > maxBytes) throw new CredentialsError(`${name} is over ${maxBytes} bytes`);
+  const bytes = Buffer.from(value);
+  if (isPem(bytes) || (typeof value !== 'string' && isDer(bytes))) return bytes;
+  // Some languages send a text that is not ASCII as bytes.
+  const text = bytes.toString('utf8');
+  const path = pathOf(text);
+  if (path !== undefined) return readFile(name, path);
+  if (base64.test(text)) return Buffer.from(text, 'base64');
+  throw new CredentialsError(`${name} is neither PEM text nor an absolute path`);
+}
+
+/** The path, where the value is one. */
+export function pathOf(value: string | Uint8Array): string | undefined {
+  if (value.length > maxPathLength) return undefined;
+  const text = typeof value === 'string' ? value : Buffer.from(value).toString('utf8');
+  return isAbsolute(text) && !control.test(text) ? text : undefined;
+}
+
+export function isPem(contents: Buffer): boolean {
+  return contents.includes('-----BEGIN ');
+}
+
+function isDer(contents: Buffer): boolean {
+  return contents[0] === 0x30;
+}
+
+async function readFile(name: string, path: string): Promise<Buffer> {
+  try {
+    // Non-blocking, so that a named pipe can't hold the daemon up before it is refused.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new CredentialsError(`${name} ${path} is not a regular file`);
+    if (stat.size > maxBytes) {
+      throw new CredentialsError(`${name} ${path} is over ${maxBytes} bytes`);
+    }
+    return await file.readFile();
+  } catch (error) {
+    if (error instanceof CredentialsError) throw error;
+    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    throw new CredentialsError(`${name} ${path} can't be read: ${reason}`, { cause: error });
+  }
+}

@@ -1,0 +1,50 @@
+/** A .p8 key with its ids, and all that can be wrong with them. */
+import type { KeyObject } from 'node:crypto';
+import { CredentialsError } from '../errors.js';
+import { isPrivateKey, pemBlocks, readPrivateKey } from './pem.js';
+import { wrongTopic } from './topic.js';
+
+export interface ProviderKey {
+  topic: string;
+  key: KeyObject;
+  keyId: string;
+  teamId: string;
+}
+
+export interface KeyWish {
+  keyId?: string;
+  teamId?: string;
+  topic?: string;
+  /** Opens the key. */
+  passphrase?: string;
+}
+
+const tenCharacters = /^[A-Z0-9]{10}$/;
+
+/**
+ * @param contents the .p8 file's PEM text
+ * @throws CredentialsError with every reason
+ */
+export async function readProviderKey(contents: Buffer, wish: KeyWish): Promise<ProviderKey> {
+  const { keyId = '', teamId = '', topic = '' } = wish;
+  const wrong: string[] = [];
+  const key = await readKey(contents, wish.passphrase).catch((error) => {
+    if (!(error instanceof CredentialsError)) throw error;
+    wrong.push(error.message);
+  });
+  if (!tenCharacters.test(keyId)) wrong.push('keyId is not 10 capital letters and digits');
+  if (!tenCharacters.test(teamId)) wrong.push('teamId is not 10 capital letters and digits');
+  wrong.push(...wrongTopic(topic));
+  if (wrong.length > 0 || !key) throw new CredentialsError(wrong.join('; '));
+  return { topic, key, keyId, teamId };
+}
+
+async function readKey(contents: Buffer, passphrase: string | undefined): Promise<KeyObject> {
+  const block = pemBlocks(contents.toString('utf8')).find(isPrivateKey);
+  if (!block)
+    throw new CredentialsError("key holds no PRIVATE KEY, expected a .p8 file's PEM text");
+  const key = await readPrivateKey('key', block, passphrase);
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
+  if (type === 'ec' && details?.namedCurve === 'prime256v1') return key;
+  throw new CredentialsError(`key is ${type}, expected EC P-256 as in Apple's .p8 files`);
+}

@@ -1,0 +1,171 @@
+/** A push certificate with its key, and all that can be wrong with them. */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import { CredentialsError } from '../errors.js';
+import { readAppleExtensions } from './apple-extensions.js';
+import { isPem } from './contents.js';
+import type { Environment } from './gateway.js';
+import { isPrivateKey, pemBlocks, readPrivateKey } from './pem.js';
+import { openPkcs12 } from './pkcs12.js';
+import { wrongTopic } from './topic.js';
+
+export interface PushCertificate {
+  topic: string;
+  /** The certificate, and those behind it that vouch for it, PEM. */
+  cert: string;
+  /** PEM, without a passphrase. */
+  key: string;
+  expiresAt: Date;
+  remarks: string[];
+}
+
+export interface CertificateWish {
+  environment: Environment;
+  /** @default the UID of the certificate's subject, else the first topic that it lists */
+  topic?: string;
+  /** Opens the .p12 or the key. */
+  passphrase?: string;
+}
+
+/**
+ * @param contents PEM text with both, or a .p12
+ * @param now UNIX milliseconds
+ * @throws CredentialsError with every reason
+ */
+export async function readPushCertificate(
+  contents: Buffer,
+  wish: CertificateWish,
+  now: number,
+): Promise<PushCertificate> {
+  const found = isPem(contents)
+    ? await readPem(contents.toString('utf8'), wish.passphrase)
+    : await readPkcs12(contents, wish.passphrase);
+  const { certificates, wrong } = found;
+  const pair = choosePair(found);
+  const certificate = pair?.certificate ?? certificates[0];
+  if (!pair && certificates.length > 0 && found.keys.length > 0) {
+    wrong.push("the private key does not match cert's certificate");
+  }
+  const remarks: string[] = [];
+  let topic: string | undefined;
+  if (certificate) {
+    wrong.push(...wrongTimes(certificate, now));
+    const said = await readAppleExtensions(certificate.raw);
+    const uid = /^UID=(.+)$/m.exec(certificate.subject)?.[1];
+    if (uid !== undefined) said.topics.add(uid);
+    if (said.environments.size === 0) {
+      remarks.push("the certificate has none of Apple's extensions: its environment is unknown");
+    } else if (!said.environments.has(wish.environment)) {
+      const meant = [...said.environments].join(' and ');
+      wrong.push(`the certificate is for ${meant}, but environment is ${wish.environment}`);
+    }
+    topic = wish.topic ?? uid ?? [...said.topics][0];
+    wrong.push(...wrongTopics(topic, said.topics));
+  }
+  const text = pair && {
+    cert: [pair.certificate, ...certificates.filter((other) => other !== pair.certificate)].join(
+      '',
+    ),
+    key: pair.key.export({ format: 'pem', type: 'pkcs8' }).toString(),
+  };
+  // OpenSSL has demands of its own: RSA keys of 1,024 bits and MD5 signatures are no longer taken.
+  if (text && wrong.length === 0 && !attempt(() => createSecureContext(text))) {
+    wrong.push('certificate and key are too weak for TLS, or of a kind that it does not have');
+  }
+  if (wrong.length > 0 || !text || !certificate || topic === undefined) {
+    throw new CredentialsError(wrong.join('; '));
+  }
+  return { topic, ...text, expiresAt: new Date(certificate.validTo), remarks };
+}
+
+/** What is missing or can't be read stands in `wrong`. */
+interface Found {
+  certificates: X509Certificate[];
+  keys: KeyObject[];
+  wrong: string[];
+}
+
+async function readPem(pem: string, passphrase: string | undefined): Promise<Found> {
+  const found: Found = { certificates: [], keys: [], wrong: [] };
+  const blocks = pemBlocks(pem);
+  const certificates = blocks.filter(({ label }) => label === 'CERTIFICATE');
+  const keys = blocks.filter(isPrivateKey);
+  if (certificates.length === 0) {
+    found.wrong.push('cert holds no CERTIFICATE, expected PEM text or a .p12 file');
+  }
+  if (keys.length === 0) {
+    found.wrong.push('cert holds no PRIVATE KEY, expected it beside the certificate');
+  }
+  addCertificates(
+    found,
+    certificates.map(({ text }) => text),
+  );
+  for (const block of keys) {
+    try {
+      found.keys.push(await readPrivateKey("cert's PRIVATE KEY", block, passphrase));
+    } catch (error) {
+      if (!(error instanceof CredentialsError)) throw error;
+      found.wrong.push(error.message);
+    }
+  }
+  return found;
+}
+
+async function readPkcs12(bytes: Buffer, passphrase: string | undefined): Promise<Found> {
+  const found: Found = { certificates: [], keys: [], wrong: [] };
+  // What Apple's site hands out.
+  if (attempt(() => new X509Certificate(bytes))) {
+    throw new CredentialsError(
+      'cert is a certificate alone, expected its private key too: PEM text or a .p12 file with both',
+    );
+  }
+  const { certificates, keys } = await openPkcs12('cert', bytes, passphrase);
+  if (certificates.length === 0) found.wrong.push("cert's .p12 holds no certificate");
+  if (keys.length === 0) found.wrong.push("cert's .p12 holds no private key");
+  addCertificates(found, certificates);
+  for (const key of keys) {
+    const read = attempt(() => createPrivateKey({ key, format: 'der', type: 'pkcs8' }));
+    if (read) found.keys.push(read);
+    else found.wrong.push("cert's private key can't be parsed");
+  }
+  return found;
+}
+
+function addCertificates(found: Found, certificates: (string | Buffer)[]): void {
+  for (const written of certificates) {
+    const certificate = attempt(() => new X509Certificate(written));
+    if (certificate) found.certificates.push(certificate);
+    else found.wrong.push("cert's CERTIFICATE can't be parsed");
+  }
+}
+
+function choosePair({ certificates, keys }: Found) {
+  for (const certificate of certificates) {
+    const key = keys.find((key) => certificate.checkPrivateKey(key));
+    if (key) return { certificate, key };
+  }
+  return undefined;
+}
+
+function wrongTimes({ validFrom, validTo }: X509Certificate, now: number): string[] {
+  const [start, end] = [new Date(validFrom), new Date(validTo)];
+  if (end.getTime() <= now) return [`the certificate expired on ${end.toISOString()}`];
+  if (start.getTime() <= now) return [];
+  return [`the certificate is not valid before ${start.toISOString()}`];
+}
+
+function wrongTopics(topic: string | undefined, own: ReadonlySet<string>): string[] {
+  if (!topic) return ["topic is missing and the certificate's subject has no UID to take"];
+  const wrong = wrongTopic(topic);
+  if (wrong.length > 0 || own.size === 0 || own.has(topic)) return wrong;
+  return [`topic ${topic} is none of the certificate's: ${[...own].join(', ')}`];
+}
+
+/** The reason stays unsaid: what node:crypto tells of a text that is no key may quote it. */
+function attempt<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch {
+    return undefined;
+  }
+}
