@@ -19,7 +19,7 @@ export class CredentialsWatch {
   readonly #options: Required<WatchOptions>;
   readonly #timer: NodeJS.Timeout;
   /** What was read last, good or bad. */
-  readonly #seen = new WeakMap<App, { taken: Checked; version: string }>();
+  readonly #seen = new WeakMap<App, { taken: Checked; version: string; refusal?: string }>();
   readonly #warnedAt = new WeakMap<App, number>();
   #looking = false;
 
@@ -65,10 +65,13 @@ export class CredentialsWatch {
       const again = await apps.check(taken.options, taken.arrival);
       if (app.taken !== taken) return;
       apps.take(again);
+      this.#seen.set(app, { taken: again, version });
     } catch (error) {
-      log('file refused', { app: app.id, reason: (error as Error).message });
+      const refusal = (error as Error).message;
+      this.#seen.set(app, { taken, version, refusal });
+      // Once, not with each touch of the file.
+      if (refusal !== seen?.refusal) log('file refused', { app: app.id, reason: refusal });
     }
-    this.#seen.set(app, { taken: app.taken, version });
   }
 }
 

@@ -6,8 +6,8 @@ export interface LogBook {
   events: () => string[];
   /** The fields of each line of one event. */
   of: (event: string) => Record<string, unknown>[];
-  /** Resolves once there are so many lines of the event. */
-  until: (event: string, count?: number) => Promise<void>;
+  /** Resolves once there are so many lines of the event, of one app where it is named. */
+  until: (event: string, count?: number, app?: string) => Promise<void>;
 }
 
 export function logBook(): LogBook {
@@ -22,10 +22,11 @@ export function logBook(): LogBook {
     },
     events: () => lines.map(({ event }) => event),
     of,
-    until: (event, count = 1) =>
+    until: (event, count = 1, app) =>
       new Promise((resolve) => {
         tell = () => {
-          if (of(event).length >= count) resolve();
+          const lines = of(event).filter((line) => app === undefined || line.app === app);
+          if (lines.length >= count) resolve();
         };
         tell();
       }),
