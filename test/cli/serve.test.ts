@@ -71,6 +71,58 @@ test('what is not finished after --drain-timeout is given up', async () => {
   await failed;
 });
 
+test('SIGHUP reads the config again: changed apps change, new ones come, and bad ones change nothing', async () => {
+  await using simulator = await startSimulator();
+  await using daemon = await serve(...simulator.flags);
+  const environment = 'sandbox';
+  const cert = await file(
+    'renewed.pem',
+    await simulator.issueCertificate({ topic: 'com.example.renewed' }),
+  );
+  const { key, keyId, teamId, topic } = simulator.key;
+  const config = (...initial: object[]) => file('config.json', JSON.stringify({ initial }));
+  const usedFor = async (appId: string) => {
+    assert.equal(await call(daemon.url, 'notify', appId, 'aa11', note), null);
+    return simulator.accepted.at(-1)?.topic;
+  };
+  assert.equal(await usedFor('app'), topic);
+
+  await file('config.json', '{ "initial": [');
+  daemon.signal('SIGHUP');
+  await daemon.logged('config refused');
+  assert.equal(await usedFor('app'), topic);
+
+  const bad = { appId: 'app', cert: join(folder, 'none.pem'), environment };
+  await config(bad, { appId: 'other', key, keyId, teamId, topic, environment });
+  daemon.signal('SIGHUP');
+  await daemon.logged('config refused', 2);
+  assert.equal(await usedFor('app'), topic);
+  assert.equal(await usedFor('other'), topic);
+
+  await config({ appId: 'app', cert, environment });
+  daemon.signal('SIGHUP');
+  await daemon.logged('changed');
+  assert.equal(await usedFor('app'), 'com.example.renewed');
+  assert.equal(await usedFor('other'), topic);
+
+  const reasons = daemon.lines.flatMap((line) => JSON.parse(line).reason ?? []);
+  assert.match(reasons[0], /config\.json is not JSON, expected/);
+  assert.match(
+    reasons[1],
+    /^not provisioned: initial\[0\]: cert .*none\.pem can't be read: ENOENT$/,
+  );
+  daemon.signal('SIGTERM');
+  assert.deepEqual(await daemon.ended, [0, null]);
+});
+
+test('SIGHUP without a config is no end', async () => {
+  await using daemon = await serve();
+  daemon.signal('SIGHUP');
+  await daemon.logged('no config to read again');
+  daemon.signal('SIGTERM');
+  assert.deepEqual(await daemon.ended, [0, null]);
+});
+
 test('it goes on pushing when nobody reads its log any more', async () => {
   await using simulator = await startSimulator();
   await using daemon = await serve(...simulator.flags);

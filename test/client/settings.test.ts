@@ -64,6 +64,12 @@ test('each wrong option is named, with what was expected', () => {
     ],
     [{ initial: [{ ...app, cert: 'a.pem' }] }, /^initial\[0\].cert is neither PEM text nor an abs/],
     [{ initial: [{ ...app, cert: 5 }] }, /^initial\[0\].cert is number, expected an absolute path/],
+    [
+      { initial: [{ ...app, cert: Buffer.from('/a.pem') }] },
+      /^initial\[0\].cert is a Buffer of neither PEM text nor a .p12 file$/,
+    ],
+    [{ initial: [{ ...app, cert: '' }] }, /^initial\[0\].cert is empty, expected an absolute/],
+    [{ initial: [{ ...app, passphrase: 5 }] }, /^initial\[0\].passphrase is number, expected/],
     [{ initial: [{ ...app, certt: 5 }] }, /^initial\[0\].certt is no option, did you mean initial/],
     [{ initial: [app, app] }, /^initial\[1\].appId 'A' is there twice$/],
     [{ initial: [app], defaultAppId: 'B' }, /^defaultAppId is 'B', expected one of A$/],
@@ -112,6 +118,16 @@ test('a Buffer of PEM text is taken as text', () => {
   const pem = '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n';
   const { initial } = settingsFrom({ initial: [{ ...app, cert: Buffer.from(pem) }] });
   assert.equal(initial.get('A')?.cert, pem);
+});
+
+test('a .p12 is taken as a Buffer and as base64 text, and goes as base64 text, with its passphrase', () => {
+  const p12 = Buffer.concat([Buffer.of(0x30, 0x82, 0x09, 0xff), Buffer.alloc(2559, 7)]);
+  const text = p12.toString('base64');
+  for (const cert of [p12, new Uint8Array(p12) as Buffer, text]) {
+    const { initial } = settingsFrom({ initial: [{ ...app, cert, passphrase: 'sesame' }] });
+    assert.equal(initial.get('A')?.cert, text);
+    assert.equal(initial.get('A')?.passphrase, 'sesame');
+  }
 });
 
 test('the only app is the default', () => {

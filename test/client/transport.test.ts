@@ -5,6 +5,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { settingsFrom } from '../../src/client/settings.js';
 import { Transport } from '../../src/client/transport.js';
 import {
@@ -192,4 +193,17 @@ test('a server that speaks no HTTP is unavailable', async () => {
   await assert.rejects(transport.call('m', [], limits), DaemonUnavailableError);
   await transport.close();
   await new Promise((resolve) => server.close(resolve));
+});
+
+test('a parameter that XML can not carry is refused without a word of what it holds', async () => {
+  await using daemon = await scriptedDaemon(() => 'ok');
+  await using transport = transportTo(daemon.url);
+  const secret = 'c2VjcmV0';
+  const error = await transport.call('m', [{ passphrase: `${secret}\u0001` }], limits).then(
+    () => assert.fail('it was sent'),
+    (error) => error,
+  );
+  assert.ok(error instanceof InvalidArgumentError);
+  assert.equal(error.message, 'a parameter has a character that XML can not carry');
+  assert.doesNotMatch(inspect(error, { depth: 10 }), new RegExp(secret));
 });

@@ -3,6 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { createPool } from '../../src/apns/pool.js';
+import { ProviderTokens } from '../../src/apns/provider-token.js';
+import { Apps } from '../../src/daemon/apps.js';
 import { createDaemon } from '../../src/daemon/index.js';
 import { createSimulator } from '../../src/testing/index.js';
 import { call, send } from '../support/calling.js';
@@ -220,6 +223,46 @@ test('from a certificate to a key, and to another topic, is a change like any ot
   const request = it.simulator.accepted.at(-1);
   assert.equal(request?.topic, 'com.example.second');
   assert.match(request?.headers.authorization ?? '', /^bearer /);
+});
+
+test('a repeat after a change goes out with the topic of the credentials that carry it', async () => {
+  await using it = await start();
+  await it.provisioned();
+  it.simulator.answer({ status: 503, reason: 'ServiceUnavailable' });
+  const release = it.simulator.hold();
+  const sent = it.connectionUsed();
+  await it.simulator.until(() => it.simulator.pending === 1);
+  await it.provision(await it.simulator.issueCertificate({ topic: 'com.example.second' }));
+  await it.book.until('changed');
+  release();
+  await sent;
+  assert.deepEqual(
+    it.simulator.requests.map(({ status, topic }) => [status, topic]),
+    [
+      [503, topic],
+      [200, 'com.example.second'],
+    ],
+  );
+});
+
+test('of two that are provisioned at once the one that came last wins, though the other takes longer to read', async () => {
+  await using simulator = await createSimulator();
+  const apps = new Apps({
+    gateways: { sandbox: simulator.url, production: simulator.url },
+    ca: [simulator.ca],
+    tokens: new ProviderTokens(),
+    createSender: createPool,
+    log: () => {},
+  });
+  // Two keys to derive, of 2,048 rounds each.
+  const slow = join(import.meta.dirname, '../apns/p12/keychain.p12');
+  const entry = { appId: topic, environment: 'sandbox' as const };
+  const first = apps.provision({ ...entry, cert: slow, passphrase: 'opensesame' });
+  const last = await apps.provision({ ...entry, cert: simulator.certificate });
+  await first;
+  assert.equal(apps.get(topic).credentials, last);
+  assert.equal(apps.get(topic).changing, false);
+  await apps.close();
 });
 
 test('two apps have connections, topics and counts of their own', async () => {

@@ -37,8 +37,8 @@ export interface Served {
   lines: string[];
   stderr: Readable;
   signal: (signal: NodeJS.Signals) => void;
-  /** Resolves with the next line of the log that has this event. */
-  logged: (event: string) => Promise<void>;
+  /** Resolves once there are so many lines of the event in the log. @default 1 */
+  logged: (event: string, count?: number) => Promise<void>;
   /** Resolves with exit code and signal. */
   ended: Promise<[code: number | null, signal: NodeJS.Signals | null]>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -58,9 +58,10 @@ export async function serve(...argv: string[]): Promise<Served> {
     lines,
     stderr: child.stderr,
     signal: (signal) => child.kill(signal),
-    async logged(event) {
+    async logged(event, count = 1) {
       const wanted = `"event":"${event}"`;
-      while (!lines.some((line) => line.includes(wanted))) await once(log, 'line');
+      const found = () => lines.filter((line) => line.includes(wanted)).length;
+      while (found() < count) await once(log, 'line');
     },
     ended,
     async [Symbol.asyncDispose]() {

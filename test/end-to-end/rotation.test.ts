@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startTestDaemon } from '../../src/testing/index.js';
+import { call, send } from '../support/calling.js';
+import { folder } from '../support/folder.js';
+import { logBook } from '../support/log-book.js';
+
+const appId = 'com.example.app';
+const environment = 'sandbox';
+const total = 20_000;
+const atOnce = 8;
+const listed = 100;
+
+test('while the certificate changes, five times and once to a bad one, each of 20,000 notifications is accepted once', async () => {
+  const book = logBook();
+  await using daemon = await startTestDaemon({ daemon: { log: book.log, watchMs: 5 } });
+  const { host, simulator } = daemon;
+  const path = join(folder, 'apns.pem');
+  const write = async (contents: string) => {
+    await writeFile(`${path}.new`, contents);
+    await rename(`${path}.new`, path);
+  };
+  await write(simulator.certificate);
+  await call(host, 'apnsd.provision', { appId, cert: path, environment });
+
+  const ids: string[] = [];
+  const statuses: string[] = [];
+  let finished = false;
+  /** Goes on until the last change has come, and sends the 20,000 at least. */
+  async function notify(): Promise<void> {
+    while (ids.length < total || !finished) {
+      const to = Array.from({ length: listed }, (_, token): [string, string] => [
+        (token + 16).toString(16).padStart(4, '0'),
+        crypto.randomUUID(),
+      ]);
+      ids.push(...to.map(([, id]) => id));
+      const payload = { aps: { alert: 'Hello' } };
+      const answers = await send(host, appId, [{ payload, to }]);
+      statuses.push(...answers.map((answer) => answer.status));
+    }
+  }
+  async function change(): Promise<void> {
+    const renewed = () => simulator.issueCertificate({ topic: appId });
+    for (const changes of [1, 2]) {
+      await call(host, 'apnsd.provision', { appId, cert: await renewed(), environment });
+      await book.until('changed', changes);
+    }
+    await call(host, 'apnsd.provision', { appId, cert: path, environment });
+    await book.until('changed', 3);
+    await write('-----BEGIN CERTIFICATE-----');
+    await book.until('file refused');
+    const expired = await simulator.issueCertificate({ topic: appId, notAfter: new Date(0) });
+    await assert.rejects(call(host, 'apnsd.provision', { appId, cert: expired, environment }), {
+      faultCode: 422,
+    });
+    await write(await renewed());
+    await book.until('changed', 4);
+    const { key, keyId, teamId } = simulator.key;
+    await call(host, 'apnsd.provision', { appId, key, keyId, teamId, topic: appId, environment });
+    await book.until('changed', 5);
+    finished = true;
+  }
+  await Promise.all([change(), ...Array.from({ length: atOnce }, notify)]);
+
+  assert.ok(ids.length >= total);
+  assert.equal(statuses.length, ids.length);
+  assert.deepEqual([...new Set(statuses)], ['accepted']);
+  assert.equal(simulator.counts.requests, ids.length);
+  const arrived = new Set(simulator.accepted.map(({ id }) => id));
+  assert.deepEqual(arrived, new Set(ids));
+  const carried = new Set(simulator.accepted.map(({ connection }) => connection));
+  assert.ok(carried.size >= 6, `${carried.size} connections carried notifications`);
+});
