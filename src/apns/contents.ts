@@ -6,7 +6,8 @@ import { CredentialsError } from '../errors.js';
 
 /** What is longer is no certificate. */
 const maxBytes = 1 << 20;
-const maxPathLength = 4096;
+/** What is longer may be a key: an error would show it. */
+const maxPathLength = 1024;
 /** Of a .p12: DER's first two bytes make the first two characters, so that no path looks like it. */
 const base64 = /^\s*MI[A-Za-z0-9+/\s]+={0,2}\s*$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: a text with one of them is no path, but may be a secret.
