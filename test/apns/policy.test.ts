@@ -151,9 +151,13 @@ async function startWithClocks() {
     apples,
     simulator,
     deliverOne: () =>
-      deliver(() => ({ sender, token }), () => requestTo('aa11', randomUUID(), shared), {
-        deadline: Date.now() + 30_000,
-      }),
+      deliver(
+        () => ({ sender, token }),
+        () => requestTo('aa11', randomUUID(), shared),
+        {
+          deadline: Date.now() + 30_000,
+        },
+      ),
     signatures: () => new Set(simulator.requests.map(({ headers }) => headers.authorization)).size,
     async [Symbol.asyncDispose]() {
       await sender.close();
