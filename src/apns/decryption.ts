@@ -25,8 +25,9 @@ const ciphers: ReadonlyMap<string, Cipher> = new Map([
   ['2.16.840.1.101.3.4.1.22', { name: 'aes-192-cbc', keyLength: 24 }],
   ['2.16.840.1.101.3.4.1.42', { name: 'aes-256-cbc', keyLength: 32 }],
 ]);
+const hmacWithSha1 = '1.2.840.113549.2.7';
 const digests: ReadonlyMap<string, string> = new Map([
-  ['1.2.840.113549.2.7', 'sha1'],
+  [hmacWithSha1, 'sha1'],
   ['1.2.840.113549.2.8', 'sha224'],
   ['1.2.840.113549.2.9', 'sha256'],
   ['1.2.840.113549.2.10', 'sha384'],
@@ -76,10 +77,11 @@ export class Decryption {
     const cipher = ciphers.get(scheme?.id ?? '');
     if (!cipher) throw this.#unknown(scheme?.id);
     const [salt, rounds, ...optional] = children(derivation.parameters);
-    const function_ = optional.find((node) => children(node).length > 0);
-    const functionId = function_ ? (await identified(function_)).id : '1.2.840.113549.2.7';
-    const digest = digests.get(functionId);
-    if (!digest) throw this.#unknown(functionId);
+    // Before it may stand a length; without it the digest is SHA-1.
+    const hmac = optional.find((node) => children(node).length > 0);
+    const hmacId = hmac ? (await identified(hmac)).id : hmacWithSha1;
+    const digest = digests.get(hmacId);
+    if (!digest) throw this.#unknown(hmacId);
     const key = await promisify(pbkdf2)(
       this.#passphrase,
       octets(salt),
