@@ -94,6 +94,12 @@ export class DeadlineError extends ApnsdError {
   readonly retriable = false;
 }
 
+/** The notification's `expiration` has passed, so it is not sent, or not again; an attempt made before it may have reached Apple. */
+export class ExpiredError extends ApnsdError {
+  readonly code = 'EXPIRED';
+  readonly retriable = false;
+}
+
 /** Apps of `initial` that could not be provisioned; `failures` has the error of each. */
 export class ProvisionError extends ApnsdError {
   readonly code = 'PROVISION';

@@ -20,6 +20,7 @@ export {
   DaemonError,
   DaemonUnavailableError,
   DeadlineError,
+  ExpiredError,
   InvalidArgumentError,
   InvalidEnvironmentError,
   NotConfiguredError,
@@ -28,5 +29,6 @@ export {
   ProvisionError,
   UnknownAppIdError,
 } from './errors.js';
-export type { Alert, Aps, Notification, Payload } from './notification/notification.js';
+export type { Alert, Aps, BackgroundAps, LiveActivityAps, Sound } from './notification/aps.js';
+export type { Notification, Payload } from './notification/notification.js';
 export type { PushType } from './notification/push-type.js';

@@ -1,5 +1,6 @@
 /** The policy that repeats what Apple did not finally answer: later and later, within the deadline, with the same apns-id. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { expired } from '../notification/expiration.js';
 import type { ProviderToken } from './provider-token.js';
 import type { ApnsRequest, Sender, SendOptions } from './sender.js';
 import { type Verdict, verdictOn } from './verdict.js';
@@ -15,6 +16,11 @@ export interface Route {
   token: ProviderToken | undefined;
 }
 
+export interface DeliverOptions extends SendOptions {
+  /** The notification's, UNIX seconds: once it has passed, nothing is sent; 0 has no such time. */
+  expiration?: number | undefined;
+}
+
 /**
  * @param current asked before each attempt: the app's credentials may have changed in between
  * @param request what goes over a route: its topic is that of the credentials
@@ -22,11 +28,13 @@ export interface Route {
 export async function deliver<R extends Route>(
   current: () => R,
   request: (route: R) => ApnsRequest,
-  options: SendOptions,
+  options: DeliverOptions,
 ): Promise<Verdict> {
   let avoid: { sender: Sender; connection: number } | undefined;
   let signedAgain = false;
   for (let attempt = 1; ; attempt += 1) {
+    const tooLate = expired(options.expiration);
+    if (tooLate) return { kind: 'failed', error: tooLate };
     const route = current();
     const { sender, token } = route;
     // One that is renewed while the request waits for a stream is not this one: then nothing is signed for it.

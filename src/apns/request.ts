@@ -11,13 +11,17 @@ export interface Template {
 
 /** @param topic the app's, where the author named none */
 export function template(notification: CheckedNotification, topic: string): Template {
-  const { pushType, priority, expiration } = notification;
+  const { pushType, priority, expiration, collapseId } = notification;
   const headers: [string, string][] = [
     ['apns-topic', notification.topic ?? topic + rulesOf(pushType).topicSuffix],
     ['apns-push-type', pushType],
   ];
   if (priority !== undefined) headers.push(['apns-priority', String(priority)]);
-  if (expiration !== undefined) headers.push(['apns-expiration', String(expiration)]);
+  if (expiration !== undefined) headers.push(['apns-expiration', `${Math.floor(expiration)}`]);
+  if (typeof collapseId === 'string') {
+    // A header's value is bytes, one a character.
+    headers.push(['apns-collapse-id', Buffer.from(collapseId).toString('latin1')]);
+  }
   return { headers, body: notification.body };
 }
 

@@ -1,8 +1,9 @@
 /** The client: what an app calls. */
-import { randomUUID } from 'node:crypto';
 import createDebug from 'debug';
 import { type ApnsdError, ConfigError, InvalidArgumentError, ProvisionError } from '../errors.js';
-import { checkId, checkNotification, checkToken, maskToken } from '../notification/check.js';
+import { maskToken } from '../notification/address.js';
+import { checkAddressed } from '../notification/check.js';
+import { expired } from '../notification/expiration.js';
 import type { Notification } from '../notification/notification.js';
 import { Calls } from './calls.js';
 import { type DeadToken, FeedbackLists } from './feedback.js';
@@ -63,7 +64,7 @@ export class Client {
   /**
    * Sends a notification and resolves with Apple's answer: accepted (by APNs, which is not "delivered") or rejected.
    * @param token device token, hex
-   * @throws InvalidArgumentError for bad input, CredentialsError where Apple refuses the app, DeadlineError where no
+   * @throws InvalidArgumentError for bad input, ExpiredError once `expiration` has passed, CredentialsError where Apple refuses the app, DeadlineError where no
    * answer came in time, the signal's reason on abort
    */
   notify(
@@ -79,28 +80,31 @@ export class Client {
     content: string | Notification,
     ...rest: unknown[]
   ): Promise<Receipt> {
-    const [notification, options] =
+    const wrong: string[] = [];
+    const [written, options] =
       typeof content === 'string'
-        ? [shortForm(content, rest[0], rest[1]), rest[2]]
+        ? [shortForm(content, rest[0], rest[1], wrong), rest[2]]
         : [content, rest[0]];
     const { appId, limits } = this.#limits(options as CallOptions | undefined);
-    if (typeof notification !== 'object' || notification === null) {
+    if (typeof written !== 'object' || written === null) {
       throw new InvalidArgumentError('notification is neither a message nor an object');
     }
-    const checkedToken = checkToken(token);
-    // Made before the first attempt: every repeat carries it.
-    const id = checkId(notification.id ?? randomUUID());
-    const request = encodeSend(checkNotification(notification), checkedToken, id);
+    // The id is made before the first attempt: every repeat carries it.
+    const addressed = checkAddressed(token, written, wrong);
+    const { id, notification } = addressed;
+    const request = encodeSend(addressed);
     const receipt = await this.#calls.run(
       appId,
       async ({ transport, number, ...attempt }) => {
+        const tooLate = expired(notification.expiration);
+        if (tooLate) throw tooLate;
         const params = [appId, request(attempt.timeoutMs)];
         const answer = await transport.call('apnsd.send', params, attempt);
-        return readAnswer(answer, checkedToken, id, number);
+        return readAnswer(answer, addressed.token, id, number);
       },
       limits,
     );
-    debug('%s: %s %s %s', appId, maskToken(checkedToken), id, receipt.status);
+    debug('%s: %s %s %s', appId, maskToken(addressed.token), id, receipt.status);
     return receipt;
   }
 

@@ -1,6 +1,6 @@
 /** Writes `apnsd.send` and reads its answer as a receipt. */
 import { ProtocolError } from '../errors.js';
-import type { CheckedNotification } from '../notification/check.js';
+import type { Addressed } from '../notification/check.js';
 import { errorOfCode } from '../rpc/faults.js';
 import { escapeForXml } from '../rpc/json.js';
 
@@ -39,11 +39,11 @@ const marginMs = 1000;
 const deadReasons = new Set(['Unregistered', 'ExpiredToken']);
 
 /** The request as JSON text, but for the time that an attempt has. */
-export function encodeSend(
-  { body, ...fields }: CheckedNotification,
-  token: string,
-  id: string,
-): (timeoutMs: number) => string {
+export function encodeSend({
+  token,
+  id,
+  notification: { body, ...fields },
+}: Addressed): (timeoutMs: number) => string {
   const rest = JSON.stringify({ ...fields, to: [[token, id]] });
   // The payload was encoded when it was checked; it is not encoded again.
   const notification = escapeForXml(`{"payload":${body},${rest.slice(1)}`);

@@ -8,13 +8,13 @@ import {
 } from '../apns/credentials.js';
 import type { Draft } from '../apns/draft.js';
 import type { Gateways } from '../apns/gateway.js';
-import { deliver, type Route } from '../apns/policy.js';
+import { type DeliverOptions, deliver, type Route } from '../apns/policy.js';
 import type { ProviderTokens } from '../apns/provider-token.js';
 import { requestTo } from '../apns/request.js';
-import type { Sender, SenderOptions, SendOptions } from '../apns/sender.js';
+import type { Sender, SenderOptions } from '../apns/sender.js';
 import type { Verdict } from '../apns/verdict.js';
 import { CredentialsError, NotConfiguredError, UnknownAppIdError } from '../errors.js';
-import { maskToken } from '../notification/check.js';
+import { maskToken } from '../notification/address.js';
 import { excerpt } from '../rpc/excerpt.js';
 import { Feedback } from './feedback.js';
 import type { Log } from './log.js';
@@ -178,7 +178,7 @@ export class App {
   }
 
   /** @param token and id checked ones */
-  async send(token: string, id: string, draft: Draft, options: SendOptions): Promise<Verdict> {
+  async send(token: string, id: string, draft: Draft, options: DeliverOptions): Promise<Verdict> {
     let serving = this.#serving;
     const verdict = await deliver(
       () => {

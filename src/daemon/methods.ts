@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Credentials, warningsOf } from '../apns/credentials.js';
 import { Draft } from '../apns/draft.js';
 import { checkEnvironment } from '../apns/gateway.js';
-import type { SendOptions } from '../apns/sender.js';
+import type { DeliverOptions } from '../apns/policy.js';
 import type { Verdict } from '../apns/verdict.js';
 import {
   ApnsdError,
@@ -11,7 +11,8 @@ import {
   NotConfiguredError,
   UnknownAppIdError,
 } from '../errors.js';
-import { checkId, checkNotification, checkToken } from '../notification/check.js';
+import { checkId, checkToken } from '../notification/address.js';
+import { checkNotification } from '../notification/check.js';
 import { Fault, faultOf, NO_SUCH_METHOD } from '../rpc/faults.js';
 import { toJsonText } from '../rpc/json.js';
 import type { FeedbackResult, ProvisionResult, SendAnswer } from '../rpc/methods.js';
@@ -210,10 +211,12 @@ async function send(params: Value[], { apps, signal }: MethodContext): Promise<s
   const [appId, text] = parameters(params, ['appId', 'request']);
   const app = apps.get(asText('appId', appId));
   const { timeoutMs, groups } = readSendRequest(asText('request', text));
-  const options = { deadline: Date.now() + timeoutMs, signal };
+  const deadline = Date.now() + timeoutMs;
   const answers = groups.flatMap(({ notification, to }) => {
-    const draft =
-      notification instanceof InvalidArgumentError ? notification : new Draft(notification);
+    const failed = notification instanceof ApnsdError;
+    const draft = failed ? notification : new Draft(notification);
+    const expiration = failed ? undefined : notification.expiration;
+    const options = { deadline, signal, expiration };
     return to.map(([token, id]) => sendOne(app, token, id, draft, options));
   });
   return toJsonText(await Promise.all(answers));
@@ -223,11 +226,11 @@ async function sendOne(
   app: App,
   token: unknown,
   id: unknown,
-  draft: Draft | InvalidArgumentError,
-  options: SendOptions,
+  draft: Draft | ApnsdError,
+  options: DeliverOptions,
 ): Promise<SendAnswer> {
   try {
-    if (draft instanceof InvalidArgumentError) throw draft;
+    if (draft instanceof ApnsdError) throw draft;
     const verdict = await app.send(checkToken(token), checkId(id), draft, options);
     if (verdict.kind === 'failed') throw verdict.error;
     const { kind, ...rest } = verdict;

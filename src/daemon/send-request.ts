@@ -1,12 +1,12 @@
 /** Reads the JSON text of `apnsd.send`. */
-import { InvalidArgumentError } from '../errors.js';
+import { ApnsdError, InvalidArgumentError } from '../errors.js';
 import { type CheckedNotification, checkNotification } from '../notification/check.js';
 import type { SendNotification, SendRequest } from '../rpc/methods.js';
 import { show } from './parameters.js';
 
 /** A notification and its receivers; one that did not pass stands as its error. */
 export interface SendGroup {
-  notification: CheckedNotification | InvalidArgumentError;
+  notification: CheckedNotification | ApnsdError;
   /** Neither is checked yet. */
   to: [token: unknown, id: unknown][];
 }
@@ -50,13 +50,13 @@ function parse(text: string): unknown {
   }
 }
 
-function read(written: Record<string, unknown>): CheckedNotification | InvalidArgumentError {
+function read(written: Record<string, unknown>): CheckedNotification | ApnsdError {
   try {
     const { expiration } = written;
     if (typeof expiration !== 'number' || expiration === 0) return checkNotification(written);
-    return checkNotification({ ...written, expiration: new Date(expiration * 1000) });
+    return checkNotification({ ...written, expiration: new Date(Math.round(expiration * 1000)) });
   } catch (error) {
-    if (error instanceof InvalidArgumentError) return error;
+    if (error instanceof ApnsdError) return error;
     throw error;
   }
 }

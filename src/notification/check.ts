@@ -1,6 +1,12 @@
 /** Checks a notification before it is sent, on the client and once more on the daemon; one error says all that is wrong. */
+import { randomUUID } from 'node:crypto';
 import { InvalidArgumentError } from '../errors.js';
+import { readId, readToken } from './address.js';
+import { encodePayload } from './encode.js';
+import { expired, readExpiration } from './expiration.js';
 import { inferPushType, isPushType, type PushType, pushTypes, rulesOf } from './push-type.js';
+import { checkRequirements } from './requirements.js';
+import { kindOf, show } from './show.js';
 
 /** A notification that passed, in the form in which it goes to Apple. */
 export interface CheckedNotification {
@@ -9,127 +15,153 @@ export interface CheckedNotification {
   pushType: PushType;
   topic?: string;
   priority?: number;
-  /** UNIX seconds; 0 is "try once, don't store". */
+  /** UNIX seconds, with a fraction; 0 is "try once, don't store". */
   expiration?: number;
+  /** Null is the author's word that there shall be none. */
+  collapseId?: string | null;
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const hexPairs = /^(?:[0-9a-f]{2})+$/i;
-
-/** A device token as lower-case hex; spaces and `<>`, as people paste them, are taken off. */
-export function checkToken(token: unknown): string {
-  if (typeof token !== 'string') {
-    throw new InvalidArgumentError(`token is ${kindOf(token)}, expected a string of hex digits`);
-  }
-  const digits = token.replace(/[\s<>]/g, '');
-  if (hexPairs.test(digits)) return digits.toLowerCase();
-  const wrong = digits.length % 2 === 0 ? 'not all hex digits' : `${digits.length} characters long`;
-  throw new InvalidArgumentError(
-    `token ${maskToken(digits)} is ${digits === '' ? 'empty' : wrong}, expected pairs of hex digits`,
-  );
+/** A notification and the device it is for. */
+export interface Addressed {
+  /** Lower-case hex. */
+  token: string;
+  /** The apns-id, in lower case. */
+  id: string;
+  notification: CheckedNotification;
 }
 
-/** A token as it may be logged: its last 6 characters. */
-export function maskToken(token: string): string {
-  return `…${token.slice(-6)}`;
-}
-
-/** An apns-id in its canonical, lower-case form. */
-export function checkId(id: unknown): string {
-  if (typeof id === 'string' && uuid.test(id)) return id.toLowerCase();
-  throw new InvalidArgumentError(`id is ${show(id)}, expected a UUID`);
+/**
+ * Takes a notification to one device, as its author wrote it.
+ * @param wrong what is known to be wrong already
+ * @throws InvalidArgumentError with every reason; ExpiredError
+ */
+export function checkAddressed(
+  token: unknown,
+  notification: object,
+  wrong: string[] = [],
+): Addressed {
+  const id = Reflect.get(notification, 'id') ?? randomUUID();
+  const addressed = {
+    token: readToken(token, wrong),
+    id: readId(id, wrong),
+    notification: readNotification(notification, wrong),
+  };
+  refuse(wrong, addressed.notification);
+  return addressed;
 }
 
 /**
  * Takes a notification as an author or another process wrote it.
- * @throws InvalidArgumentError with every reason
+ * @throws InvalidArgumentError with every reason; ExpiredError
  */
 export function checkNotification(notification: object): CheckedNotification {
-  const { payload, pushType, topic, priority, expiration } = notification as Record<
-    string,
-    unknown
-  >;
   const wrong: string[] = [];
-
-  const unknownNames = Object.keys(notification).filter((name) => !names.has(name));
-  for (const name of unknownNames) {
-    wrong.push(
-      `${name.slice(0, 40)} is no field of a notification, expected ${[...names].join(', ')}`,
-    );
-  }
-  const body = encodePayload(payload, wrong);
-  if (pushType !== undefined && !isPushType(pushType)) {
-    wrong.push(`pushType is ${show(pushType)}, expected ${pushTypes.join(' or ')}`);
-  }
-  const type = isPushType(pushType) ? pushType : inferPushType(Object(payload));
-  const rules = rulesOf(type);
-  if (priority !== undefined && !rules.priorities.includes(priority as number)) {
-    const legal = rules.priorities.join(', ');
-    wrong.push(`priority is ${show(priority)}, expected ${legal} for push type ${type}`);
-  }
-  const bytes = Buffer.byteLength(body);
-  if (bytes > rules.maxPayloadBytes) {
-    wrong.push(
-      `payload is ${bytes} bytes, expected at most ${rules.maxPayloadBytes} for push type ${type}`,
-    );
-  }
-  if (topic !== undefined && (typeof topic !== 'string' || !/^[\x21-\x7e]+$/.test(topic))) {
-    wrong.push(`topic is ${show(topic)}, expected a bundle id`);
-  }
-  const seconds = expirationSeconds(expiration, wrong);
-  if (wrong.length > 0) throw new InvalidArgumentError(wrong.join('; '));
-
-  const checked: CheckedNotification = { body, pushType: type };
-  const checkedPriority = (priority as number | undefined) ?? rules.defaultPriority;
-  if (topic !== undefined) checked.topic = topic as string;
-  if (checkedPriority !== undefined) checked.priority = checkedPriority;
-  if (seconds !== undefined) checked.expiration = seconds;
+  const checked = readNotification(notification, wrong);
+  refuse(wrong, checked);
   return checked;
 }
 
-const names = new Set(['payload', 'pushType', 'topic', 'priority', 'expiration', 'id']);
-
-function encodePayload(payload: unknown, wrong: string[]): string {
-  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
-    wrong.push(`payload is ${kindOf(payload)}, expected an object such as { aps: { alert } }`);
-    return '';
-  }
-  try {
-    const body = JSON.stringify(payload, refuseWhatJsonLoses);
-    // A `toJSON` of its own can make anything of it: a Date, say, is a string.
-    if (body?.startsWith('{')) return body;
-    wrong.push('payload is no object as JSON, expected an object such as { aps: { alert } }');
-  } catch (error) {
-    wrong.push(`payload can't be written as JSON: ${(error as Error).message.split('\n')[0]}`);
-  }
-  return '';
+function refuse(wrong: string[], { expiration }: Pick<CheckedNotification, 'expiration'> = {}) {
+  if (wrong.length > 0) throw new InvalidArgumentError(wrong.join('; '));
+  const tooLate = expired(expiration);
+  if (tooLate) throw tooLate;
 }
 
-function refuseWhatJsonLoses(name: string, value: unknown): unknown {
-  const lost =
-    (typeof value === 'number' && !Number.isFinite(value) && String(value)) ||
-    (['function', 'symbol', 'bigint'].includes(typeof value) && `a ${typeof value}`);
-  if (lost) throw new TypeError(`${name} is ${lost}, which JSON does not have`);
-  return value;
+const names = new Set([
+  'payload',
+  'pushType',
+  'topic',
+  'priority',
+  'expiration',
+  'collapseId',
+  'id',
+]);
+
+function readNotification(notification: object, wrong: string[]): CheckedNotification {
+  for (const name of Object.keys(notification)) {
+    if (names.has(name)) continue;
+    const known = [...names].join(', ');
+    wrong.push(`${name.slice(0, 40)} is no field of a notification, expected ${known}`);
+  }
+  const fields = notification as Record<string, unknown>;
+  const payload = readPayload(fields.payload, wrong);
+  const pushType = readPushType(fields.pushType, payload ?? {}, wrong);
+  const checked: CheckedNotification = { body: '', pushType };
+  if (payload) checked.body = readBody(payload, pushType, wrong);
+  const priority = readPriority(fields.priority, pushType, wrong);
+  const topic = readTopic(fields.topic, wrong);
+  const expiration = readExpiration(fields.expiration, wrong);
+  const collapseId = readCollapseId(fields.collapseId, wrong);
+  if (topic !== undefined) checked.topic = topic;
+  if (priority !== undefined) checked.priority = priority;
+  if (expiration !== undefined) checked.expiration = expiration;
+  if (collapseId !== undefined) checked.collapseId = collapseId;
+  return checked;
 }
 
-function expirationSeconds(expiration: unknown, wrong: string[]): number | undefined {
-  if (expiration === undefined || expiration === 0) return expiration;
-  if (expiration instanceof Date && !Number.isNaN(expiration.getTime())) {
-    return Math.floor(expiration.getTime() / 1000);
+/** What `.apns` files tell Apple's simulator; no device needs it. */
+const simulatorTarget = 'Simulator Target Bundle';
+
+function readPayload(payload: unknown, wrong: string[]): object | undefined {
+  const isObject = typeof payload === 'object' && payload !== null && !Array.isArray(payload);
+  if (!isObject || 'toJSON' in payload) {
+    const what = isObject ? 'an object with a toJSON' : kindOf(payload);
+    wrong.push(`payload is ${what}, expected an object such as { aps: { alert } }`);
+    return undefined;
   }
-  const shown = expiration instanceof Date ? 'an invalid Date' : show(expiration);
-  wrong.push(`expiration is ${shown}, expected a Date, or 0 for "try once, don't store"`);
+  if (!(simulatorTarget in payload)) return payload;
+  const { [simulatorTarget]: _, ...sent } = payload;
+  return sent;
+}
+
+function readPushType(pushType: unknown, payload: object, wrong: string[]): PushType {
+  if (isPushType(pushType)) return pushType;
+  if (pushType !== undefined) {
+    wrong.push(`pushType is ${show(pushType)}, expected one of ${pushTypes.join(', ')}`);
+  }
+  return inferPushType(payload);
+}
+
+function readBody(payload: object, pushType: PushType, wrong: string[]): string {
+  const body = encodePayload(payload, wrong);
+  if (body === '') return body;
+  const { maxPayloadBytes } = rulesOf(pushType);
+  const bytes = Buffer.byteLength(body);
+  if (bytes > maxPayloadBytes) {
+    const most = `at most ${maxPayloadBytes} for push type ${pushType}`;
+    wrong.push(`payload is ${bytes} bytes, expected ${most}`);
+  }
+  checkRequirements(pushType, payload, wrong);
+  return body;
+}
+
+function readPriority(priority: unknown, pushType: PushType, wrong: string[]): number | undefined {
+  const { priorities, defaultPriority } = rulesOf(pushType);
+  if (priority === undefined) return defaultPriority;
+  if (!priorities.includes(priority as number)) {
+    const legal = priorities.join(', ');
+    wrong.push(`priority is ${show(priority)}, expected ${legal} for push type ${pushType}`);
+  }
+  return priority as number;
+}
+
+function readTopic(topic: unknown, wrong: string[]): string | undefined {
+  if (topic !== undefined && (typeof topic !== 'string' || !/^[\x21-\x7e]+$/.test(topic))) {
+    wrong.push(`topic is ${show(topic)}, expected a bundle id`);
+  }
+  return topic as string | undefined;
+}
+
+const maxCollapseIdBytes = 64;
+/** What a header can carry: no control characters or lone surrogates, no space at either end. */
+const headerText = /^(?! )[^\p{Cc}\p{Cs}]+(?<! )$/u;
+
+function readCollapseId(collapseId: unknown, wrong: string[]): string | null | undefined {
+  if (collapseId === undefined || collapseId === null) return collapseId;
+  const bytes = typeof collapseId === 'string' ? Buffer.byteLength(collapseId) : 0;
+  const isText = typeof collapseId === 'string' && headerText.test(collapseId);
+  if (isText && bytes <= maxCollapseIdBytes) return collapseId;
+  const what = isText ? `${bytes} bytes` : show(collapseId);
+  wrong.push(`collapseId is ${what}, expected text of 1 to ${maxCollapseIdBytes} bytes, or null`);
   return undefined;
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'a list' : typeof value;
-}
-
-/** A UUID is shown whole, a device token is not. */
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
-  return typeof value === 'object' || typeof value === 'function' ? kindOf(value) : String(value);
 }

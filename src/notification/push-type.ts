@@ -5,16 +5,28 @@ interface Rules {
   priorities: readonly number[];
   /** Sent where the author names none; undefined leaves it to Apple, whose default is 10. */
   defaultPriority?: number;
-  /** What follows the bundle id in `apns-topic`. */
+  /** What follows the app's topic in `apns-topic`. */
   topicSuffix: string;
   /** The largest payload, in bytes of UTF-8. */
   maxPayloadBytes: number;
 }
 
+const usual = { priorities: [10, 5, 1], topicSuffix: '', maxPayloadBytes: 4096 };
+
 const rules = {
-  alert: { priorities: [10, 5, 1], topicSuffix: '', maxPayloadBytes: 4096 },
-  background: { priorities: [5], defaultPriority: 5, topicSuffix: '', maxPayloadBytes: 4096 },
-} as const satisfies Record<string, Rules>;
+  alert: usual,
+  background: { ...usual, priorities: [5], defaultPriority: 5 },
+  complication: { ...usual, topicSuffix: '.complication' },
+  controls: { ...usual, topicSuffix: '.push-type.controls' },
+  fileprovider: { ...usual, topicSuffix: '.pushkit.fileprovider' },
+  liveactivity: { ...usual, topicSuffix: '.push-type.liveactivity' },
+  location: { ...usual, topicSuffix: '.location-query' },
+  // The app's topic is the UID of the push certificate, and that is all of it.
+  mdm: usual,
+  pushtotalk: { ...usual, topicSuffix: '.voip-ptt' },
+  voip: { ...usual, topicSuffix: '.voip', maxPayloadBytes: 5120 },
+  widgets: { ...usual, topicSuffix: '.push-type.widgets' },
+} satisfies Record<string, Rules>;
 
 export type PushType = keyof typeof rules;
 
@@ -29,9 +41,8 @@ export function rulesOf(pushType: PushType): Rules {
 }
 
 /** A payload that shows nothing, plays nothing and wakes the app is a background push; any other is an alert. */
-export function inferPushType(payload: object): PushType {
-  const aps: unknown = Reflect.get(payload, 'aps');
-  if (typeof aps !== 'object' || aps === null) return 'alert';
-  const silent = ['alert', 'badge', 'sound'].every((name) => Reflect.get(aps, name) === undefined);
-  return silent && Reflect.get(aps, 'content-available') === 1 ? 'background' : 'alert';
+export function inferPushType({ aps }: { aps?: unknown }): PushType {
+  const { alert, badge, sound, 'content-available': wake } = Object(aps);
+  const silent = alert === undefined && badge === undefined && sound === undefined;
+  return silent && wake === 1 ? 'background' : 'alert';
 }

@@ -4,6 +4,7 @@ import {
   ApnsUnavailableError,
   CredentialsError,
   DaemonError,
+  ExpiredError,
   InvalidArgumentError,
   InvalidEnvironmentError,
   NotConfiguredError,
@@ -63,8 +64,14 @@ export function errorOf(fault: Fault): ApnsdError {
   return new ProtocolError(`fault ${fault.faultCode}: ${fault.message}`, { cause: fault });
 }
 
+/** Of one notification, never of a whole call: so there is no fault for it. */
+const withoutFault: ErrorClass[] = [ExpiredError];
+
 const errorsByCode = new Map(
-  [...errorClasses.values()].map((errorClass) => [new errorClass('').code, errorClass]),
+  [...errorClasses.values(), ...withoutFault].map((errorClass) => [
+    new errorClass('').code,
+    errorClass,
+  ]),
 );
 
 /** What the client throws for a member of `apnsd.send` that failed, by its `code`. */

@@ -12,9 +12,10 @@ export interface SendNotification {
   pushType?: string;
   topic?: string;
   priority?: number;
-  /** UNIX seconds, or 0 for "try once, don't store". */
+  /** UNIX seconds, which may have a fraction, or 0 for "try once, don't store". */
   expiration?: number;
-  collapseId?: string;
+  /** Null: none, ever; absent: the author said nothing. */
+  collapseId?: string | null;
   /** Device token (hex) and apns-id (lower-case UUID) of each receiver. */
   to: [token: string, id: string][];
 }

@@ -39,8 +39,8 @@ test('what the author leaves out is not sent, and what Apple wants of a backgrou
       { 'apns-push-type': 'alert', 'apns-expiration': '0' },
     ],
     [
-      { payload: alert, expiration: new Date(1_700_000_000_999) },
-      { 'apns-push-type': 'alert', 'apns-expiration': '1700000000' },
+      { payload: alert, expiration: new Date(4_102_444_800_999) },
+      { 'apns-push-type': 'alert', 'apns-expiration': '4102444800' },
     ],
     [{ payload: background }, { 'apns-push-type': 'background', 'apns-priority': '5' }],
     [{ payload: background, pushType: 'alert' }, { 'apns-push-type': 'alert' }],

@@ -187,7 +187,7 @@ test('push type, topic, priority and expiration reach Apple as headers, and 0 is
   await daemon.sendAll([
     { payload, to: token(0) },
     { payload, expiration: 0, priority: 1, to: token(1) },
-    { payload, expiration: 1_893_456_000, topic: 'com.example.app', to: token(2) },
+    { payload, expiration: 4_102_444_800, topic: 'com.example.app', to: token(2) },
     { payload: { aps: { 'content-available': 1 } }, to: token(3) },
     { payload: { aps: { 'content-available': 1 } }, pushType: 'alert', priority: 5, to: token(4) },
   ]);
@@ -204,7 +204,7 @@ test('push type, topic, priority and expiration reach Apple as headers, and 0 is
   assert.deepEqual(seen, [
     ['00', 'alert', undefined, undefined, topic],
     ['01', 'alert', '1', '0', topic],
-    ['02', 'alert', undefined, '1893456000', topic],
+    ['02', 'alert', undefined, '4102444800', topic],
     ['03', 'background', '5', undefined, topic],
     ['04', 'alert', '5', undefined, topic],
   ]);
