@@ -181,13 +181,13 @@ test('a bad member fails alone, with INVALID_ARGUMENT and what is wrong with it'
   ]);
 });
 
-test('push type, topic, priority and expiration reach Apple as headers, and 0 is told apart from none', async () => {
+test('push type, topic, priority, expiration and collapse id reach Apple as headers, and 0 is told apart from none', async () => {
   await using daemon = await startDaemon();
   const token = (digit: number): [string, string][] => [[`0${digit}`, idOf(digit)]];
   await daemon.sendAll([
     { payload, to: token(0) },
-    { payload, expiration: 0, priority: 1, to: token(1) },
-    { payload, expiration: 4_102_444_800, topic: 'com.example.app', to: token(2) },
+    { payload, expiration: 0, priority: 1, collapseId: null, to: token(1) },
+    { payload, expiration: 4_102_444_800, topic: 'com.example.app', collapseId: 'é', to: token(2) },
     { payload: { aps: { 'content-available': 1 } }, to: token(3) },
     { payload: { aps: { 'content-available': 1 } }, pushType: 'alert', priority: 5, to: token(4) },
   ]);
@@ -198,15 +198,16 @@ test('push type, topic, priority and expiration reach Apple as headers, and 0 is
       headers['apns-priority'],
       headers['apns-expiration'],
       headers['apns-topic'],
+      headers['apns-collapse-id'],
     ])
     .sort();
   const topic = 'com.example.app';
   assert.deepEqual(seen, [
-    ['00', 'alert', undefined, undefined, topic],
-    ['01', 'alert', '1', '0', topic],
-    ['02', 'alert', undefined, '4102444800', topic],
-    ['03', 'background', '5', undefined, topic],
-    ['04', 'alert', '5', undefined, topic],
+    ['00', 'alert', undefined, undefined, topic, undefined],
+    ['01', 'alert', '1', '0', topic, undefined],
+    ['02', 'alert', undefined, '4102444800', topic, Buffer.from('é').toString('latin1')],
+    ['03', 'background', '5', undefined, topic, undefined],
+    ['04', 'alert', '5', undefined, topic, undefined],
   ]);
 });
 

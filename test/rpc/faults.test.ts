@@ -6,6 +6,7 @@ import {
   ConfigError,
   CredentialsError,
   DaemonError,
+  ExpiredError,
   InvalidArgumentError,
   InvalidEnvironmentError,
   NotConfiguredError,
@@ -68,7 +69,7 @@ test('a fault of another server is a protocol error that tells its number', () =
 });
 
 test('what failed in apnsd.send is the error of its code on the client', () => {
-  for (const [, error] of table) {
+  for (const error of [...table.map(([, error]) => error), new ExpiredError('why')]) {
     const received = errorOfCode(error.code, 'why');
     assert.equal(received.constructor, error.constructor);
     assert.equal(received.message, 'why');

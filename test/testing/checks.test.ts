@@ -8,6 +8,21 @@ const id = '11111111-2222-4333-8444-555555555555';
 const json = (bytes: number) => `{"a":"${'x'.repeat(bytes - 8)}"}`;
 const h = (headers: Push['headers'] = {}): Push => ({ headers });
 
+/** What follows the bundle id in apns-topic, by push type. */
+const suffixes = {
+  alert: '',
+  background: '',
+  complication: '.complication',
+  controls: '.push-type.controls',
+  fileprovider: '.pushkit.fileprovider',
+  liveactivity: '.push-type.liveactivity',
+  location: '.location-query',
+  mdm: '',
+  pushtotalk: '.voip-ptt',
+  voip: '.voip',
+  widgets: '.push-type.widgets',
+};
+
 /** Each with token credentials for com.example.app; what is not named is right. */
 const table: [name: string, push: Push, status: number, reason?: string][] = [
   ['a plain alert', {}, 200],
@@ -41,13 +56,6 @@ const table: [name: string, push: Push, status: number, reason?: string][] = [
   ['priority 1', h({ 'apns-priority': '1' }), 200],
   ['priority 7', h({ 'apns-priority': '7' }), 400, 'BadPriority'],
   ['priority high', h({ 'apns-priority': 'high' }), 400, 'BadPriority'],
-  ['background 5', h({ 'apns-push-type': 'background', 'apns-priority': '5' }), 200],
-  [
-    'background 10',
-    h({ 'apns-push-type': 'background', 'apns-priority': '10' }),
-    400,
-    'BadPriority',
-  ],
   ['background at the default', h({ 'apns-push-type': 'background' }), 400, 'BadPriority'],
 
   ['an unknown push type', h({ 'apns-push-type': 'shout' }), 400, 'InvalidPushType'],
@@ -56,23 +64,31 @@ const table: [name: string, push: Push, status: number, reason?: string][] = [
   ['no topic', h({ 'apns-topic': '' }), 400, 'MissingTopic'],
   ['a topic that is no bundle id', h({ 'apns-topic': 'com example' }), 400, 'BadTopic'],
   ["another's topic", h({ 'apns-topic': 'com.example.other' }), 400, 'TopicDisallowed'],
-  ['alert with a suffix', h({ 'apns-topic': `${app}.voip` }), 400, 'TopicDisallowed'],
-  ['voip without its suffix', h({ 'apns-push-type': 'voip' }), 400, 'TopicDisallowed'],
-  ...[
-    ['complication', '.complication'],
-    ['controls', '.push-type.controls'],
-    ['fileprovider', '.pushkit.fileprovider'],
-    ['liveactivity', '.push-type.liveactivity'],
-    ['location', '.location-query'],
-    ['mdm', ''],
-    ['pushtotalk', '.voip-ptt'],
-    ['voip', '.voip'],
-    ['widgets', '.push-type.widgets'],
-  ].map(([type = '', suffix]): [string, Push, number] => [
-    `${type} with its suffix`,
-    h({ 'apns-push-type': type, 'apns-topic': app + suffix }),
-    200,
-  ]),
+  ...Object.entries(suffixes).flatMap(([type, suffix]): typeof table => {
+    const to = (topic: string, priority = '5'): Push['headers'] => ({
+      'apns-push-type': type,
+      'apns-topic': topic,
+      'apns-priority': priority,
+    });
+    const max = type === 'voip' ? 5120 : 4096;
+    const loud = type === 'background' ? ([400, 'BadPriority'] as const) : ([200] as const);
+    const plain = suffix === '' ? ([200] as const) : ([400, 'TopicDisallowed'] as const);
+    return [
+      [`${type} to its topic`, h(to(app + suffix)), 200],
+      [`${type} to the bundle id`, h(to(app)), ...plain],
+      [`${type} to another suffix`, h(to(`${app}.other`)), 400, 'TopicDisallowed'],
+      [`${type} at priority 10`, h(to(app + suffix, '10')), ...loud],
+      [`${type} at priority 1`, h(to(app + suffix, '1')), ...loud],
+      [`${type} at priority 0`, h(to(app + suffix, '0')), 400, 'BadPriority'],
+      [`${type} of ${max} bytes`, { ...h(to(app + suffix)), body: json(max) }, 200],
+      [
+        `${type} of ${max + 1} bytes`,
+        { ...h(to(app + suffix)), body: json(max + 1) },
+        413,
+        'PayloadTooLarge',
+      ],
+    ];
+  }),
 
   ['a collapse id of 64 bytes', h({ 'apns-collapse-id': 'c'.repeat(64) }), 200],
   ['one of 65 bytes', h({ 'apns-collapse-id': 'c'.repeat(65) }), 400, 'BadCollapseId'],
@@ -91,26 +107,7 @@ const table: [name: string, push: Push, status: number, reason?: string][] = [
   ['a token of 100 bytes', { token: 'cd'.repeat(100) }, 200],
 
   ['an empty payload', { body: '' }, 400, 'PayloadEmpty'],
-  ['4,096 bytes', { body: json(4096) }, 200],
-  ['4,097 bytes', { body: json(4097) }, 413, 'PayloadTooLarge'],
   ['a million bytes', { body: json(1_000_000) }, 413, 'PayloadTooLarge'],
-  [
-    '5,120 bytes of voip',
-    {
-      ...h({ 'apns-push-type': 'voip', 'apns-topic': `${app}.voip` }),
-      body: json(5120),
-    },
-    200,
-  ],
-  [
-    '5,121 bytes of voip',
-    {
-      ...h({ 'apns-push-type': 'voip', 'apns-topic': `${app}.voip` }),
-      body: json(5121),
-    },
-    413,
-    'PayloadTooLarge',
-  ],
   ['no JSON', { body: '{"aps":' }, 400, 'BadPayload'],
   ['a JSON list', { body: '[]' }, 400, 'BadPayload'],
   ['JSON null', { body: 'null' }, 400, 'BadPayload'],
