@@ -15,8 +15,8 @@ import type { Stream } from './stream.js';
 
 /** UTF-8 takes at most so many for each UTF-16 unit. */
 const MAX_UTF8_BYTES = 3;
-/** Room for what a block holds beside the request's own headers: six of ours, the size updates. */
-const BLOCK_MARGIN_BYTES = 320;
+/** Room for what a block holds beside the request's own headers: seven of ours, the size updates. */
+const BLOCK_MARGIN_BYTES = 400;
 
 export class RequestWriter {
   readonly encoder = new HeaderEncoder();
@@ -43,7 +43,7 @@ export class RequestWriter {
   /** An upper bound of what the header block takes and of how the peer counts it. */
   headerBytes({ path, headers, id = '' }: ApnsRequest, authorization = ''): number {
     let bytes = BLOCK_MARGIN_BYTES + this.#authority.length + authorization.length;
-    bytes += path.length + id.length;
+    bytes += path.length + 2 * id.length;
     for (const [name, value] of headers) {
       bytes += name.length + value.length + ENTRY_OVERHEAD_BYTES;
     }
@@ -83,7 +83,7 @@ export class RequestWriter {
   #encode(
     buffer: Buffer,
     start: number,
-    { method, path, headers, id }: ApnsRequest,
+    { method, path, headers, id, collapse }: ApnsRequest,
     authorization: string | undefined,
   ): number {
     const { encoder } = this;
@@ -96,7 +96,9 @@ export class RequestWriter {
       at = encoder.header(buffer, at, 'authorization', authorization);
     }
     for (const [name, value] of headers) at = encoder.header(buffer, at, name, value);
-    return id === undefined ? at : encoder.header(buffer, at, 'apns-id', id);
+    if (id === undefined) return at;
+    at = encoder.header(buffer, at, 'apns-id', id);
+    return collapse ? encoder.header(buffer, at, 'apns-collapse-id', id) : at;
   }
 
   /** A block longer than a frame. */

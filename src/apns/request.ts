@@ -7,6 +7,7 @@ import type { ApnsRequest } from './sender.js';
 export interface Template {
   headers: ApnsRequest['headers'];
   body: string;
+  collapse: boolean;
 }
 
 /** @param topic the app's, where the author named none */
@@ -22,16 +23,16 @@ export function template(notification: CheckedNotification, topic: string): Temp
     // A header's value is bytes, one a character.
     headers.push(['apns-collapse-id', Buffer.from(collapseId).toString('latin1')]);
   }
-  return { headers, body: notification.body };
+  // Should an answer be lost, Apple gets an alert twice; what makes no sight or sound needs no collapsing.
+  const collapse = pushType === 'alert' && collapseId === undefined;
+  return { headers, body: notification.body, collapse };
 }
 
 /** @param token and id checked ones */
-export function requestTo(token: string, id: string, { headers, body }: Template): ApnsRequest {
-  return {
-    method: 'POST',
-    path: `/3/device/${token}`,
-    headers,
-    id,
-    body,
-  };
+export function requestTo(
+  token: string,
+  id: string,
+  { headers, body, collapse }: Template,
+): ApnsRequest {
+  return { method: 'POST', path: `/3/device/${token}`, headers, id, collapse, body };
 }

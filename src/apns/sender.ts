@@ -11,6 +11,8 @@ export interface ApnsRequest {
   headers: readonly (readonly [name: string, value: string])[];
   /** The `apns-id`. */
   id?: string;
+  /** True: the id is the `apns-collapse-id` as well, so that a repeat replaces what it repeats. */
+  collapse?: boolean;
   /** Sent as UTF-8. */
   body: string;
 }

@@ -17,6 +17,8 @@ what it has accepted. A second signal ends it at once. SIGHUP reads --config aga
   --gateway ENV=URL    another gateway than Apple's for sandbox or production, as in
                        sandbox=https://127.0.0.1:2197; may be given for each
   --ca FILE            certificate authorities to trust beside the usual ones, PEM
+  --remember N         answers of Apple to keep for at most ten minutes, so that a
+                       repeat gets the same and is not sent again (50000)
   --drain-timeout S    seconds to finish what was accepted, at the end (10)
   --version            print the version
   --help               show this
@@ -32,6 +34,7 @@ export async function serve(argv: string[]): Promise<number> {
         config: { type: 'string' },
         gateway: { type: 'string', multiple: true },
         ca: { type: 'string' },
+        remember: { type: 'string' },
         'drain-timeout': { type: 'string' },
         version: { type: 'boolean' },
         help: { type: 'boolean' },
@@ -47,6 +50,7 @@ export async function serve(argv: string[]): Promise<number> {
       log,
     };
     if (values.listen !== undefined) options.listen = values.listen;
+    if (values.remember !== undefined) options.remember = parseCount('--remember', values.remember);
     if (values['drain-timeout'] !== undefined) {
       options.drainTimeoutMs = parseSeconds('--drain-timeout', values['drain-timeout']);
     }
@@ -106,6 +110,11 @@ function parseGateway(text: string): [string, string] {
   const at = text.indexOf('=');
   if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
   throw new ConfigError(`--gateway is ${JSON.stringify(text)}, expected ENV=URL`);
+}
+
+function parseCount(flag: string, text: string): number {
+  if (/^\d{1,8}$/.test(text)) return Number(text);
+  throw new ConfigError(`${flag} is ${JSON.stringify(text)}, expected a number such as 50000`);
 }
 
 function parseSeconds(flag: string, text: string): number {

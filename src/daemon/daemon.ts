@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { createPool } from '../apns/pool.js';
 import { ProviderTokens } from '../apns/provider-token.js';
 import { ApnsdError, ProvisionError } from '../errors.js';
+import { Answers } from './answers.js';
 import { Apps, type Checked } from './apps.js';
 import { CredentialsWatch } from './credentials-watch.js';
 import { Front } from './front.js';
@@ -32,14 +33,16 @@ export interface Daemon {
  * `initial` that can't be used, and the system's error where it can't listen
  */
 export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon> {
+  const settings = settingsFrom(options);
   const { host, port, gateways, ca, initial, watchMs, drainTimeoutMs, maxBodyBytes, log } =
-    settingsFrom(options);
+    settings;
   const tokens = new ProviderTokens();
   const apps = new Apps({ gateways, ca, tokens, createSender: createPool, log });
   const stopping = new AbortController();
   // Each call under way listens to it.
   setMaxListeners(0, stopping.signal);
-  const context = { apps, version, startedAt: Date.now(), signal: stopping.signal };
+  const answers = new Answers(settings.remember);
+  const context = { apps, answers, version, startedAt: Date.now(), signal: stopping.signal };
   const front = new Front({
     host,
     port,

@@ -17,12 +17,14 @@ import { Fault, faultOf, NO_SUCH_METHOD } from '../rpc/faults.js';
 import { toJsonText } from '../rpc/json.js';
 import type { FeedbackResult, ProvisionResult, SendAnswer } from '../rpc/methods.js';
 import type { Value } from '../rpc/xml.js';
+import type { Answers } from './answers.js';
 import type { App, Apps, ProvisionOptions } from './apps.js';
 import { asSecret, asText, asTexts, parameters, show } from './parameters.js';
 import { readSendRequest } from './send-request.js';
 
 export interface MethodContext {
   apps: Apps;
+  answers: Answers;
   version: string;
   /** UNIX milliseconds. */
   startedAt: number;
@@ -207,23 +209,24 @@ function readFeedback(params: Value[], { apps }: MethodContext): Value {
   } satisfies FeedbackResult;
 }
 
-async function send(params: Value[], { apps, signal }: MethodContext): Promise<string> {
+async function send(params: Value[], { apps, answers, signal }: MethodContext): Promise<string> {
   const [appId, text] = parameters(params, ['appId', 'request']);
   const app = apps.get(asText('appId', appId));
   const { timeoutMs, groups } = readSendRequest(asText('request', text));
   const deadline = Date.now() + timeoutMs;
-  const answers = groups.flatMap(({ notification, to }) => {
+  const sent = groups.flatMap(({ notification, to }) => {
     const failed = notification instanceof ApnsdError;
     const draft = failed ? notification : new Draft(notification);
     const expiration = failed ? undefined : notification.expiration;
     const options = { deadline, signal, expiration };
-    return to.map(([token, id]) => sendOne(app, token, id, draft, options));
+    return to.map(([token, id]) => sendOne(app, answers, token, id, draft, options));
   });
-  return toJsonText(await Promise.all(answers));
+  return toJsonText(await Promise.all(sent));
 }
 
 async function sendOne(
   app: App,
+  answers: Answers,
   token: unknown,
   id: unknown,
   draft: Draft | ApnsdError,
@@ -231,7 +234,15 @@ async function sendOne(
 ): Promise<SendAnswer> {
   try {
     if (draft instanceof ApnsdError) throw draft;
-    const verdict = await app.send(checkToken(token), checkId(id), draft, options);
+    const identity = {
+      appId: app.id,
+      token: checkToken(token),
+      id: checkId(id),
+      payloadHash: draft.payloadHash,
+    };
+    const verdict = await answers.once(identity, options.deadline, () =>
+      app.send(identity.token, identity.id, draft, options),
+    );
     if (verdict.kind === 'failed') throw verdict.error;
     const { kind, ...rest } = verdict;
     return { status: kind, id, ...rest } as SendAnswer;
@@ -242,12 +253,13 @@ async function sendOne(
   }
 }
 
-function status(params: Value[], { apps, version, startedAt }: MethodContext): Value {
+function status(params: Value[], { apps, answers, version, startedAt }: MethodContext): Value {
   parameters(params, []);
   return {
     version,
     uptime: Math.floor((Date.now() - startedAt) / 1000),
     apps: apps.list().map(statusOf),
+    answers: answers.counts,
   };
 }
 

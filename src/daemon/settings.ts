@@ -17,6 +17,8 @@ export interface DaemonOptions {
   initial?: readonly unknown[];
   /** How often the files of credentials are looked at, to take changed ones, in milliseconds. @default 10,000 */
   watchMs?: number;
+  /** Apple's final answers that are kept, so that a repeat gets the same and is not sent again. @default 50,000 */
+  remember?: number;
   /** How long `close()` lets calls under way finish, in milliseconds. @default 10,000 */
   drainTimeoutMs?: number;
   /** The largest request body, in bytes. @default 16 MiB */
@@ -32,6 +34,7 @@ export interface Settings {
   ca: readonly string[];
   initial: readonly unknown[];
   watchMs: number;
+  remember: number;
   drainTimeoutMs: number;
   maxBodyBytes: number;
   log: Log;
@@ -42,6 +45,8 @@ const defaults = {
   listen: '127.0.0.1:7077',
   /** Soon enough for whoever replaces a file and waits; it costs one stat a file. */
   watchMs: 10_000,
+  /** Some 15 MB; a repeat comes within seconds. */
+  remember: 50_000,
   drainTimeoutMs: 10_000,
   /** A list of 1,000 of the largest payloads, escaped, and some air. */
   maxBodyBytes: 16 << 20,
@@ -53,6 +58,7 @@ const knownOptions = [
   'ca',
   'initial',
   'watchMs',
+  'remember',
   'drainTimeoutMs',
   'maxBodyBytes',
   'log',
@@ -66,6 +72,7 @@ export function settingsFrom(options: DaemonOptions): Settings {
   }
   const {
     watchMs = defaults.watchMs,
+    remember = defaults.remember,
     drainTimeoutMs = defaults.drainTimeoutMs,
     maxBodyBytes = defaults.maxBodyBytes,
   } = options;
@@ -76,6 +83,7 @@ export function settingsFrom(options: DaemonOptions): Settings {
     ca: checkCa([options.ca ?? []].flat()),
     initial: options.initial ?? [],
     watchMs: checkNumber('watchMs', watchMs, 1, 86_400_000),
+    remember: checkNumber('remember', remember, 0, 10_000_000),
     // A day: timers know nothing beyond 24 of them.
     drainTimeoutMs: checkNumber('drainTimeoutMs', drainTimeoutMs, 0, 86_400_000),
     // A body becomes one string, which Node bounds at 512 MiB.

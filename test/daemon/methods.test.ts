@@ -24,7 +24,12 @@ test('system.listMethods lists them all in order', async () => {
 test('apnsd.status tells version, uptime and each app with its counts, and no secret', async () => {
   await using daemon = await startTestDaemon();
   const { host, simulator } = daemon;
-  assert.deepEqual(await call(host, 'apnsd.status'), { version, uptime: 0, apps: [] });
+  assert.deepEqual(await call(host, 'apnsd.status'), {
+    version,
+    uptime: 0,
+    apps: [],
+    answers: { underWay: 0, kept: 0, forgotten: 0 },
+  });
 
   const { key, keyId, teamId, topic } = simulator.key;
   const environment = 'sandbox';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createDaemon } from '../../src/daemon/index.js';
 import type { SendAnswer } from '../../src/rpc/methods.js';
-import { startTestDaemon } from '../../src/testing/index.js';
+import { createSimulator, startTestDaemon } from '../../src/testing/index.js';
 import { call, send } from '../support/calling.js';
 
 const payload = { aps: { alert: 'Hello' } };
@@ -22,6 +22,15 @@ async function startDaemon() {
   const sendTo = (tokens: string[], timeoutMs?: number) =>
     sendAll([{ payload, to: tokens.map((token, i) => [token, idOf(i)]) }], timeoutMs);
   return Object.assign(daemon, { appId, sendAll, sendTo });
+}
+
+interface AppStatus {
+  counts: object;
+  feedback: { waiting: number };
+}
+
+async function appsOf(host: string): Promise<AppStatus[]> {
+  return ((await call(host, 'apnsd.status')) as { apps: AppStatus[] }).apps;
 }
 
 /** `{ status: 'failed' }` with this code, for each. */
@@ -181,7 +190,7 @@ test('a bad member fails alone, with INVALID_ARGUMENT and what is wrong with it'
   ]);
 });
 
-test('push type, topic, priority, expiration and collapse id reach Apple as headers, and 0 is told apart from none', async () => {
+test('push type, topic, priority, expiration and collapse id reach Apple as headers, and 0 and null are told apart from none', async () => {
   await using daemon = await startDaemon();
   const token = (digit: number): [string, string][] => [[`0${digit}`, idOf(digit)]];
   await daemon.sendAll([
@@ -203,12 +212,76 @@ test('push type, topic, priority, expiration and collapse id reach Apple as head
     .sort();
   const topic = 'com.example.app';
   assert.deepEqual(seen, [
-    ['00', 'alert', undefined, undefined, topic, undefined],
+    ['00', 'alert', undefined, undefined, topic, idOf(0)],
     ['01', 'alert', '1', '0', topic, undefined],
     ['02', 'alert', undefined, '4102444800', topic, Buffer.from('é').toString('latin1')],
     ['03', 'background', '5', undefined, topic, undefined],
-    ['04', 'alert', '5', undefined, topic, undefined],
+    ['04', 'alert', '5', undefined, topic, idOf(4)],
   ]);
+});
+
+test('a repeat joins the one under way, a later one gets the same answer, and Apple sees it once', async () => {
+  await using daemon = await startDaemon();
+  const { simulator } = daemon;
+  simulator.unregister('bb');
+  const release = simulator.hold({ when: 'after', times: 2 });
+  const first = daemon.sendTo(['aa', 'bb']);
+  await simulator.until(() => simulator.requests.length === 2);
+  const second = daemon.sendTo(['aa', 'bb']);
+  await call(daemon.host, 'apnsd.status');
+  release();
+  const answers = await first;
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    ['accepted', 'rejected'],
+  );
+  assert.deepEqual(await second, answers);
+  assert.deepEqual(await daemon.sendTo(['aa', 'bb']), answers);
+  assert.equal(simulator.requests.length, 2);
+  const { counts, feedback } = (await appsOf(daemon.host))[0] ?? {};
+  assert.deepEqual(counts, { accepted: 1, rejected: 1, failed: 0 });
+  assert.equal(feedback?.waiting, 1);
+});
+
+test('the same id and token with another payload are refused, with another token they are another notification', async () => {
+  await using daemon = await startDaemon();
+  await daemon.sendTo(['aa']);
+  const other = { aps: { alert: 'Other' } };
+  const [refused, sent] = await daemon.sendAll([
+    { payload: other, to: [['aa', idOf(0)]] },
+    { payload: other, to: [['bb', idOf(0)]] },
+  ]);
+  failed([refused as SendAnswer], 'INVALID_ARGUMENT', /^id .*0 was used for another payload/);
+  assert.equal(sent?.status, 'accepted');
+});
+
+test('what failed is not remembered: a repeat is sent', async () => {
+  await using daemon = await startDaemon();
+  daemon.simulator.answer({ status: 404, reason: 'BadPath' });
+  assert.equal((await daemon.sendTo(['aa']))[0]?.status, 'failed');
+  assert.equal((await daemon.sendTo(['aa']))[0]?.status, 'accepted');
+});
+
+test('the daemon remembers as many answers as it was told to, and tells how many it had to forget', async () => {
+  await using simulator = await createSimulator();
+  await using daemon = await createDaemon({
+    listen: '127.0.0.1:0',
+    gateways: { sandbox: simulator.url },
+    ca: simulator.ca,
+    remember: 1,
+  });
+  const { key, keyId, teamId, topic } = simulator.key;
+  const app = { appId: 'a', environment: 'sandbox', key, keyId, teamId, topic };
+  await call(daemon.url, 'apnsd.provision', app);
+  for (const number of [0, 1, 1, 0]) {
+    await send(daemon.url, 'a', [{ payload, to: [['aa', idOf(number)]] }]);
+  }
+  assert.deepEqual(
+    simulator.accepted.map(({ id }) => id),
+    [0, 1, 0].map(idOf),
+  );
+  const { answers } = (await call(daemon.url, 'apnsd.status')) as { answers: object };
+  assert.deepEqual(answers, { underWay: 0, kept: 1, forgotten: 2 });
 });
 
 test('every character that JSON has arrives, also those that XML has not', async () => {

@@ -30,7 +30,12 @@ async function startClient() {
     const { 'apns-id': id, ...headers } = request?.headers ?? {};
     assert.equal(id, receipt.id);
     const ours = Object.entries(headers).filter(([name]) => name.startsWith('apns-'));
-    return Object.fromEntries(ours.map(([name, value]) => [name.slice('apns-'.length), value]));
+    return Object.fromEntries(
+      ours.map(([name, value]) => [
+        name.slice('apns-'.length),
+        value === id ? 'the apns-id' : value,
+      ]),
+    );
   };
   const close = async () => {
     await client.close();
@@ -63,12 +68,13 @@ const each: { [T in PushType]: [notification: Notification, suffix: string] } = 
   ],
 };
 
-test("each push type goes out with its topic suffix, and with no header that its author didn't name", async () => {
+test("each push type goes out with its topic suffix, and only an alert with a header that its author didn't name", async () => {
   await using it = await startClient();
   for (const [pushType, [notification, suffix]] of Object.entries(each)) {
     assert.deepEqual(await it.headersOf(notification), {
       topic: topic + suffix,
       'push-type': pushType,
+      ...(pushType === 'alert' && { 'collapse-id': 'the apns-id' }),
       ...(pushType === 'background' && { priority: '5' }),
     });
     assert.deepEqual(it.simulator.requests.at(-1)?.payload, notification.payload);
@@ -77,25 +83,26 @@ test("each push type goes out with its topic suffix, and with no header that its
 
 test('each header is what its author said, and 0, null and nothing are told apart', async () => {
   await using it = await startClient();
-  const plain = { topic, 'push-type': 'alert' };
-  const cases: [beside: Partial<Notification>, headers: Record<string, string>][] = [
+  const plain = { topic, 'push-type': 'alert', 'collapse-id': 'the apns-id' };
+  const cases: [beside: Partial<Notification>, headers: Record<string, string | undefined>][] = [
     [{}, {}],
     [{ priority: 10 }, { priority: '10' }],
     [{ priority: 5 }, { priority: '5' }],
     [{ priority: 1 }, { priority: '1' }],
     [{ expiration: 0 }, { expiration: '0' }],
     [{ expiration: new Date('2100-01-01T00:00:00.999Z') }, { expiration: '4102444800' }],
-    [{ collapseId: null }, {}],
+    [{ collapseId: null }, { 'collapse-id': undefined }],
     [{ collapseId: 'score' }, { 'collapse-id': 'score' }],
     [{ collapseId: '0' }, { 'collapse-id': '0' }],
     [
       { topic: `${topic}.voip`, pushType: 'voip' },
-      { topic: `${topic}.voip`, 'push-type': 'voip' },
+      { topic: `${topic}.voip`, 'push-type': 'voip', 'collapse-id': undefined },
     ],
   ];
   for (const [beside, headers] of cases) {
     const notification = { payload, ...beside } as Notification;
-    assert.deepEqual(await it.headersOf(notification), { ...plain, ...headers });
+    const expected = Object.entries({ ...plain, ...headers }).filter(([, value]) => value);
+    assert.deepEqual(await it.headersOf(notification), Object.fromEntries(expected));
   }
 });
 
