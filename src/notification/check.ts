@@ -61,7 +61,7 @@ export function checkNotification(notification: object): CheckedNotification {
   return checked;
 }
 
-function refuse(wrong: string[], { expiration }: Pick<CheckedNotification, 'expiration'> = {}) {
+function refuse(wrong: string[], { expiration }: CheckedNotification): void {
   if (wrong.length > 0) throw new InvalidArgumentError(wrong.join('; '));
   const tooLate = expired(expiration);
   if (tooLate) throw tooLate;
