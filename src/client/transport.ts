@@ -1,13 +1,9 @@
 /** One XML-RPC attempt over the `xmlrpc` package: with a deadline, a kept-alive connection, and an error of ours for whatever goes wrong. */
-import { type ClientRequest, Agent as HttpAgent } from 'node:http';
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import {
-  type ApnsdError,
-  AuthenticationError,
-  DaemonUnavailableError,
-  InvalidArgumentError,
-} from '../errors.js';
+import { DaemonUnavailableError, InvalidArgumentError } from '../errors.js';
 import { errorOf, Fault } from '../rpc/faults.js';
+import { type Failure, failureOf, wasClosedUnderUs } from './failure.js';
 import type { Host } from './settings.js';
 
 export interface AttemptOptions {
@@ -53,13 +49,21 @@ export class Transport {
     this.#agent.destroy();
   }
 
-  async #attempt(method: string, params: unknown[], options: AttemptOptions): Promise<unknown> {
+  async #attempt(
+    method: string,
+    params: unknown[],
+    options: AttemptOptions,
+    again = false,
+  ): Promise<unknown> {
     xmlrpcPackage ??= import('xmlrpc');
     const { default: xmlrpc } = await xmlrpcPackage;
     const { timeoutMs, signal } = options;
+    const startedAt = Date.now();
     let request: ClientRequest | undefined;
     return new Promise((resolve, reject) => {
+      let over = false;
       const finish = (settle: () => void) => {
+        over = true;
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
         settle();
@@ -69,12 +73,30 @@ export class Transport {
         // The package leaves a connection open whose answer it could not read.
         request?.destroy();
       };
-      const onAbort = () => giveUp(signal?.reason);
+      const onSilence = (reason: unknown) => {
+        giveUp(reason);
+        // Where the network has gone without a word, it took them along.
+        this.#dropIdle();
+      };
+      const onAbort = () => onSilence(signal?.reason);
       const timer = setTimeout(() => {
-        giveUp(new DaemonUnavailableError(`${this.#host.shown} did not answer in ${timeoutMs} ms`));
+        const reason = `${this.#host.shown} did not answer in ${timeoutMs} ms`;
+        onSilence(new DaemonUnavailableError(reason));
       }, timeoutMs);
       signal?.addEventListener('abort', onAbort, { once: true });
       if (signal?.aborted) return onAbort();
+      const onFailure = (error: Failure) => {
+        // A request that was given up has an error of its own.
+        if (over) return;
+        if (again || !request || !wasClosedUnderUs(request, error)) {
+          return giveUp(failureOf(error, this.#host.shown));
+        }
+        // The others may be closed as well.
+        this.#dropIdle();
+        const left = Math.max(1, timeoutMs - (Date.now() - startedAt));
+        const rest = { ...options, timeoutMs: left };
+        finish(() => resolve(this.#attempt(method, params, rest, true)));
+      };
       try {
         const { connect, path, authorization, tls } = this.#host;
         // A fresh object for each call: the package changes it.
@@ -86,6 +108,7 @@ export class Transport {
           agent: this.#agent,
           [handOver]: (made: ClientRequest) => {
             request = made;
+            made.prependOnceListener('response', (response) => guardReader(response, onFailure));
           },
         };
         const client = this.#host.secure
@@ -95,13 +118,19 @@ export class Transport {
           if (!error) finish(() => resolve(value));
           else if (isFault(error)) {
             finish(() => reject(errorOf(new Fault(error.faultCode, error.faultString))));
-          } else giveUp(failureOf(error as Failure, this.#host.shown));
+          } else onFailure(error as Failure);
         });
       } catch (error) {
         // The package's serializer throws at characters that XML can't carry, and quotes the whole text, which may be a key.
         giveUp(withoutQuote(error as Error));
       }
     });
+  }
+
+  #dropIdle(): void {
+    for (const idle of Object.values(this.#agent.freeSockets)) {
+      for (const socket of idle ?? []) socket.destroy();
+    }
   }
 }
 
@@ -128,6 +157,23 @@ function handingOver(Agent: typeof HttpAgent): typeof HttpAgent {
   };
 }
 
+/** The package throws at a fault that is no struct, from where nobody could catch it: the end of a stream. */
+function guardReader(response: IncomingMessage, onFailure: (error: Failure) => void): void {
+  const pipe = response.pipe;
+  response.pipe = (reader, options) => {
+    const end = reader.end;
+    reader.end = () => {
+      try {
+        Reflect.apply(end, reader, []);
+      } catch (error) {
+        onFailure(Object.assign(error as Failure, { res: response }));
+      }
+      return reader;
+    };
+    return Reflect.apply(pipe, response, [reader, options]);
+  };
+}
+
 interface FaultLike {
   faultCode: number;
   faultString: string;
@@ -135,26 +181,4 @@ interface FaultLike {
 
 function isFault(error: object): error is FaultLike {
   return 'faultCode' in error && typeof error.faultCode === 'number';
-}
-
-type Failure = NodeJS.ErrnoException & { res?: { statusCode?: number } };
-
-function failureOf(error: Failure, host: string): ApnsdError {
-  const status = error.res?.statusCode ?? 200;
-  const cause = { cause: error };
-  if (status === 401 || status === 403) {
-    return new AuthenticationError(
-      `${host} answered HTTP ${status}: wrong or missing secret`,
-      cause,
-    );
-  }
-  if (status === 408 || status === 413 || status === 415) {
-    return new InvalidArgumentError(`${host} answered HTTP ${status}`, cause);
-  }
-  if (status !== 200) return new DaemonUnavailableError(`${host} answered HTTP ${status}`, cause);
-  if (error.res && error.code === undefined) {
-    return new DaemonUnavailableError(`${host} answered what is not XML-RPC`, cause);
-  }
-  const reason = error.message || error.code;
-  return new DaemonUnavailableError(`${host} can't be reached: ${reason}`, cause);
 }

@@ -18,6 +18,7 @@ import {
 import { Fault } from '../../src/rpc/faults.js';
 import { encodeAnswer } from '../../src/rpc/xml.js';
 import { createAuthority } from '../../src/testing/index.js';
+import { gateTo } from '../support/gate.js';
 import { freePort, type Script, scriptedDaemon } from '../support/scripted-daemon.js';
 
 const limits = { timeoutMs: 5000 };
@@ -83,6 +84,11 @@ test('what is no answer is the error that design tables for it', async () => {
       (_, response) => void response.end('<?xml version="1.0"?><methodRe'),
       DaemonUnavailableError,
     ],
+    [
+      'a fault that is no struct, on which the package throws where nobody could catch it',
+      (_, response) => void response.end('<methodResponse><fault></fault></methodResponse>'),
+      DaemonUnavailableError,
+    ],
     ['a connection cut', (_, response) => void response.destroy(), DaemonUnavailableError],
     [
       'a body cut',
@@ -112,6 +118,50 @@ test('a daemon that begins to answer and never ends is given up at the time-out'
     return undefined;
   }, 100);
   assert.match(String(error), /did not answer in 100 ms/);
+});
+
+test('a connection that the daemon closed while we wrote is repeated at once, once, and on a new one', async () => {
+  await using daemon = await scriptedDaemon(() => 'ok');
+  await using transport = transportTo(daemon.url);
+  const both = () =>
+    Promise.all([transport.call('m', [], limits), transport.call('m', [], limits)]);
+  await both();
+  const kept = daemon.connections();
+  daemon.script = (_, response) => {
+    daemon.script = () => 'ok';
+    response.destroy();
+    return undefined;
+  };
+  assert.equal(await transport.call('m', [], limits), 'ok');
+  assert.equal(daemon.calls.length, 4);
+  assert.equal(daemon.connections(), kept + 1);
+  daemon.script = (_, response) => void response.destroy();
+  await assert.rejects(transport.call('m', [], limits), DaemonUnavailableError);
+  assert.equal(daemon.calls.length, 6);
+});
+
+test('what was given up is not repeated, though its connection was a kept one', async () => {
+  await using daemon = await scriptedDaemon(() => 'ok');
+  await using transport = transportTo(daemon.url);
+  await transport.call('m', [], limits);
+  daemon.script = () => undefined;
+  await assert.rejects(transport.call('m', [], { timeoutMs: 50 }), /did not answer in 50 ms/);
+  daemon.script = () => 'ok';
+  await transport.call('m', [], limits);
+  assert.equal(daemon.calls.length, 3);
+});
+
+test('where the network went without a word, one time-out is enough to leave all kept connections', async () => {
+  await using daemon = await scriptedDaemon(() => 'ok');
+  await using gate = await gateTo(daemon.url);
+  await using transport = transportTo(gate.url.replace('https', 'http'));
+  const answers = Array.from({ length: 5 }, () => transport.call('m', [], limits));
+  await Promise.all(answers);
+  assert.equal(gate.arrivals, 5);
+  gate.freeze();
+  await assert.rejects(transport.call('m', [], { timeoutMs: 100 }), /did not answer in 100 ms/);
+  assert.equal(await transport.call('m', [], limits), 'ok');
+  assert.equal(gate.arrivals, 6);
 });
 
 test('a refused connection says so, with its cause', async () => {

@@ -11,6 +11,8 @@ export interface Gate {
   open: () => void;
   shut: () => void;
   refuse: () => void;
+  /** What is connected stays so, and nothing comes through it any more: a network that is gone without a word. */
+  freeze: () => void;
   /** Resolves once so many connections have come. */
   arrived: (count: number) => Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -65,6 +67,9 @@ export async function gateTo(target: string): Promise<Gate> {
     },
     refuse() {
       policy = 'refuse';
+    },
+    freeze() {
+      for (const socket of sockets) socket.unpipe().pause();
     },
     async arrived(count) {
       while (arrivals < count) await once(server, 'arrival');
