@@ -1,5 +1,6 @@
 export { type CallOptions, Client, createClient } from './client/client.js';
 export { configure, feedback, notify } from './client/default-client.js';
+export type { ClientEvents } from './client/events.js';
 export type { DeadToken } from './client/feedback.js';
 export type {
   App,

@@ -28,17 +28,17 @@ export class Call<T = unknown> {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: (() => void) | undefined;
 
-  /** @param trouble why the daemon can't be reached, asked at the deadline */
-  constructor({ deadlineMs, signal }: CallLimits, trouble: () => unknown) {
+  /** @param why it has not succeeded, asked at the deadline */
+  constructor({ deadlineMs, signal }: CallLimits, why: () => unknown) {
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
     this.deadline = Date.now() + deadlineMs;
     this.#timer = setTimeout(() => {
-      const cause = trouble() ?? this.lastError;
-      const because = cause instanceof Error ? `: ${cause.message}` : '';
-      this.fail(new DeadlineError(`no success within ${deadlineMs} ms${because}`, { cause }));
+      const cause = why();
+      const because = cause instanceof Error ? cause.message : 'it was not its turn yet';
+      this.fail(new DeadlineError(`no success within ${deadlineMs} ms: ${because}`, { cause }));
     }, deadlineMs);
     if (signal) {
       // One signal may end thousands of calls.

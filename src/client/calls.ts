@@ -1,9 +1,12 @@
 /** The open calls: each makes attempts until one succeeds, fails for good, or the call's time is over. */
 import createDebug from 'debug';
-import { ClosedError } from '../errors.js';
+import { ClosedError, DaemonUnavailableError } from '../errors.js';
 import { pause } from './backoff.js';
 import { Call, type CallLimits } from './call.js';
-import type { Footing, Healing } from './healing.js';
+import type { Emit } from './events.js';
+import type { Footing } from './footing.js';
+import type { Healing } from './healing.js';
+import { Room } from './room.js';
 import type { Settings } from './settings.js';
 import { Slots } from './slots.js';
 import type { AttemptOptions, Transport } from './transport.js';
@@ -16,6 +19,8 @@ export type Attempt<T> = (
     transport: Transport;
     /** From 1. */
     number: number;
+    /** What the attempt has by its own limit and by the call's, in milliseconds. */
+    leftMs: number;
   },
 ) => Promise<T>;
 
@@ -25,21 +30,29 @@ const maxAtOnce = 32;
 export class Calls {
   readonly #healing: Healing;
   readonly #settings: () => Settings;
+  readonly #emit: Emit;
   readonly #open = new Set<Call>();
   readonly #slots = new Slots(maxAtOnce);
+  readonly #room: Room;
   #closed = false;
   #whenIdle: (() => void) | undefined;
 
-  constructor(healing: Healing, settings: () => Settings) {
+  constructor(healing: Healing, settings: () => Settings, emit: Emit) {
     this.#healing = healing;
     this.#settings = settings;
+    this.#emit = emit;
+    this.#room = new Room(() => settings().maxPending, emit);
   }
 
-  /** @throws DeadlineError with the last attempt's error as its cause, ClosedError, or the signal's reason */
+  /**
+   * @throws DeadlineError with the last attempt's error as its cause, OverloadedError beyond `maxPending`, ClosedError,
+   * or the signal's reason
+   */
   async run<T>(appId: string, attempt: Attempt<T>, limits: CallLimits): Promise<T> {
     if (this.#closed) throw new ClosedError('the client is closed');
     limits.signal?.throwIfAborted();
-    const call = new Call<T>(limits, () => this.#healing.trouble);
+    this.#room.enter();
+    const call: Call<T> = new Call(limits, () => this.#why(appId, call as Call));
     this.#open.add(call as Call);
     this.#attempts(appId, attempt, call).then(
       (value) => call.succeed(value),
@@ -49,14 +62,30 @@ export class Calls {
       return await call.promise;
     } finally {
       this.#open.delete(call as Call);
+      this.#room.leave();
       if (this.#open.size === 0) this.#whenIdle?.();
     }
+  }
+
+  /**
+   * Resolves when there is room for another call.
+   * @throws ClosedError, or the signal's reason
+   */
+  async ready(signal?: AbortSignal): Promise<void> {
+    if (this.#closed) throw new ClosedError('the client is closed');
+    await this.#room.free(signal);
+  }
+
+  /** There may be more room by the settings, or less. */
+  configured(): void {
+    this.#room.look();
   }
 
   /** Rejects what waits with ClosedError, and resolves when what is at the daemon has finished. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const call of this.#open) if (!call.underWay) call.fail(closed());
+    this.#room.close(new ClosedError('the client was closed before there was room'));
+    for (const call of this.#open) if (!call.underWay) call.fail(closed(call.lastError));
     if (this.#open.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
@@ -76,12 +105,20 @@ export class Calls {
         if (footing) this.#healing.failed(error, appId, footing);
         if (!this.#healing.canHeal(error, appId)) throw error;
         if (this.#closed) throw closed(error);
+        if (footing) this.#emit('retry', { appId, error, attempts: call.attempts });
         // A repair is awaited, not slept through.
-        if (this.#healing.awaitsRepair(error)) continue;
+        if (!footing || this.#healing.awaitsRepair(error)) continue;
         pauses += 1;
         await call.pause(pause(this.#settings().retry, pauses));
       }
     }
+  }
+
+  #why(appId: string, call: Call): unknown {
+    const known = this.#healing.trouble ?? call.lastError;
+    if (known !== undefined) return known;
+    if (!call.underWay && !this.#healing.provisions(appId)) return undefined;
+    return new DaemonUnavailableError('the daemon has not answered yet');
   }
 
   /** Resolves with a slot taken, when the daemon is there and knows the app. */
@@ -97,17 +134,19 @@ export class Calls {
   }
 
   async #attempt<T>(appId: string, attempt: Attempt<T>, call: Call, footing: Footing): Promise<T> {
-    const left = Math.max(1, call.deadline - Date.now());
+    const { timeoutMs } = this.#settings();
     call.attempts += 1;
     call.underWay = true;
     try {
       const value = await attempt({
         transport: footing.transport,
         number: call.attempts,
-        timeoutMs: Math.min(this.#settings().timeoutMs, left),
+        // The call's own end comes by its signal: an impatient call doesn't show that the daemon is away.
+        timeoutMs,
+        leftMs: Math.max(1, Math.min(timeoutMs, call.deadline - Date.now())),
         signal: call.signal,
       });
-      this.#healing.wentThrough(appId, footing);
+      this.#healing.answered(appId, footing);
       return value;
     } finally {
       call.underWay = false;

@@ -1,11 +1,19 @@
 /** The client: what an app calls. */
+import { EventEmitter } from 'node:events';
 import createDebug from 'debug';
-import { type ApnsdError, ConfigError, InvalidArgumentError, ProvisionError } from '../errors.js';
+import {
+  type ApnsdError,
+  ClosedError,
+  ConfigError,
+  InvalidArgumentError,
+  ProvisionError,
+} from '../errors.js';
 import { maskToken } from '../notification/address.js';
 import { checkAddressed } from '../notification/check.js';
 import { expired } from '../notification/expiration.js';
 import type { Notification } from '../notification/notification.js';
 import { Calls } from './calls.js';
+import { type ClientEvents, type Emit, emitterOf } from './events.js';
 import { type DeadToken, FeedbackLists } from './feedback.js';
 import { maxTimerMs } from './fields.js';
 import { Healing } from './healing.js';
@@ -33,8 +41,10 @@ export function createClient(options: Options = {}): Client {
   return new Client(options);
 }
 
-export class Client {
+/** Emits `healing`, `healed`, `retry`, `rejected` and `overloaded`: see {@link ClientEvents}. */
+export class Client extends EventEmitter<ClientEvents> {
   #settings: Settings;
+  readonly #emit: Emit;
   readonly #healing: Healing;
   readonly #calls: Calls;
   readonly #feedback = new FeedbackLists();
@@ -42,9 +52,11 @@ export class Client {
 
   /** @throws ConfigError that names each wrong option */
   constructor(options: Options = {}) {
+    super();
     this.#settings = settingsFrom(options);
-    this.#healing = new Healing(this.#settings);
-    this.#calls = new Calls(this.#healing, () => this.#settings);
+    this.#emit = emitterOf(this);
+    this.#healing = new Healing(this.#settings, this.#emit);
+    this.#calls = new Calls(this.#healing, () => this.#settings, this.#emit);
   }
 
   get closed(): boolean {
@@ -53,19 +65,22 @@ export class Client {
 
   /**
    * Takes new options in place of the old ones; what is under way is not disturbed.
-   * @throws ConfigError that names each wrong option; then the old ones stay
+   * @throws ConfigError that names each wrong option, and then the old ones stay; ClosedError
    */
   configure(options: Options): this {
+    if (this.closed) throw new ClosedError('the client is closed');
     this.#settings = settingsFrom(options);
     this.#healing.configure(this.#settings);
+    this.#calls.configured();
     return this;
   }
 
   /**
    * Sends a notification and resolves with Apple's answer: accepted (by APNs, which is not "delivered") or rejected.
    * @param token device token, hex
-   * @throws InvalidArgumentError for bad input, ExpiredError once `expiration` has passed, CredentialsError where Apple refuses the app, DeadlineError where no
-   * answer came in time, the signal's reason on abort
+   * @throws InvalidArgumentError for bad input, ExpiredError once `expiration` has passed, CredentialsError where Apple
+   * refuses the app, DeadlineError where no answer came in time, OverloadedError beyond `maxPending`, the signal's
+   * reason on abort
    */
   notify(
     token: string,
@@ -95,16 +110,17 @@ export class Client {
     const request = encodeSend(addressed);
     const receipt = await this.#calls.run(
       appId,
-      async ({ transport, number, ...attempt }) => {
+      async ({ transport, number, leftMs, ...attempt }) => {
         const tooLate = expired(notification.expiration);
         if (tooLate) throw tooLate;
-        const params = [appId, request(attempt.timeoutMs)];
+        const params = [appId, request(leftMs)];
         const answer = await transport.call('apnsd.send', params, attempt);
         return readAnswer(answer, addressed.token, id, number);
       },
       limits,
     );
     debug('%s: %s %s %s', appId, maskToken(addressed.token), id, receipt.status);
+    if (receipt.status === 'rejected') this.#emit('rejected', receipt);
     return receipt;
   }
 
@@ -133,12 +149,20 @@ export class Client {
         try {
           await this.#calls.run(appId, async () => undefined, limits);
         } catch (error) {
-          if (limits.signal?.aborted) throw error;
+          if (limits.signal?.aborted || error instanceof ClosedError) throw error;
           failures.set(appId, error as ApnsdError);
         }
       }),
     );
     if (failures.size > 0) throw new ProvisionError(failures);
+  }
+
+  /**
+   * Resolves when fewer than `maxPending` calls are pending.
+   * @throws ClosedError, or the signal's reason
+   */
+  ready({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    return this.#calls.ready(signal);
   }
 
   /** Lets what is at the daemon finish, rejects what waits with ClosedError, leaves no handle open. */

@@ -16,6 +16,8 @@ export interface Options {
   deadlineMs?: number;
   /** How repeats are spaced within the deadline. */
   retry?: RetryOptions;
+  /** Calls that may be pending at once; those beyond it are refused with OverloadedError. @default 100,000 */
+  maxPending?: number;
   /** For an `https://` host. */
   tls?: TlsOptions;
 }

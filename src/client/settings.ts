@@ -15,6 +15,7 @@ export interface Settings {
   timeoutMs: number;
   deadlineMs: number;
   retry: Readonly<Required<RetryOptions>>;
+  maxPending: number;
 }
 
 /** What node:http and node:https take to reach the daemon. */
@@ -38,6 +39,8 @@ const defaults = {
   firstDelayMs: 100,
   factor: 2,
   maxDelayMs: 2000,
+  /** Some 200 MB of calls that wait. */
+  maxPending: 100_000,
 };
 
 const knownOptions = [
@@ -47,6 +50,7 @@ const knownOptions = [
   'timeoutMs',
   'deadlineMs',
   'retry',
+  'maxPending',
   'tls',
 ] as const satisfies (keyof Options)[];
 
@@ -72,6 +76,7 @@ export function settingsFrom(options: Options): Settings {
       factor: number('retry.factor', retry.factor, defaults.factor, wrong),
       maxDelayMs: number('retry.maxDelayMs', retry.maxDelayMs, defaults.maxDelayMs, wrong),
     }),
+    maxPending: number('maxPending', options.maxPending, defaults.maxPending, wrong),
   };
   if (wrong.length > 0) throw new ConfigError(wrong.join('; '));
   return Object.freeze(settings);

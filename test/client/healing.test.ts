@@ -7,16 +7,15 @@ import {
   ApnsUnavailableError,
   ClosedError,
   CredentialsError,
-  createClient,
   DaemonUnavailableError,
   DeadlineError,
   NotConfiguredError,
-  type Options,
   ProtocolError,
   ProvisionError,
   UnknownAppIdError,
 } from '../../src/index.js';
 import { Fault } from '../../src/rpc/faults.js';
+import { app, clientOf, countOf, forgetful, token } from '../support/clients.js';
 import {
   acceptAll,
   freePort,
@@ -24,32 +23,6 @@ import {
   type Script,
   scriptedDaemon,
 } from '../support/scripted-daemon.js';
-
-const token = 'ab'.repeat(32);
-const cert = '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----';
-const app = { appId: 'A', cert, environment: 'sandbox' } as const;
-const quick = { firstDelayMs: 5, factor: 2, maxDelayMs: 40 };
-
-function clientOf(host: string, options: Options = {}) {
-  return createClient({ host, initial: [app], retry: quick, ...options });
-}
-
-/** A daemon that has forgotten its apps until it is provisioned. */
-function forgetful(fault: number): Script & { forget: () => void } {
-  const known = new Set<unknown>();
-  const script: Script = (call) => {
-    if (call.method === 'apnsd.provision') known.add(Object(call.params[0]).appId);
-    if (call.method === 'apnsd.send' && !known.has(call.params[0])) {
-      return new Fault(fault, 'who is that?');
-    }
-    return goodDaemon(call, null as never);
-  };
-  return Object.assign(script, { forget: () => known.clear() });
-}
-
-function countOf(methods: string[], method: string): number {
-  return methods.filter((name) => name === method).length;
-}
 
 test('the first notify provisions its app, and no other; the next needs no more', async () => {
   await using daemon = await scriptedDaemon(goodDaemon);

@@ -21,6 +21,7 @@ test('everything has its default', () => {
   assert.equal(settings.timeoutMs, 15_000);
   assert.equal(settings.deadlineMs, 60_000);
   assert.deepEqual(settings.retry, { firstDelayMs: 100, factor: 2, maxDelayMs: 2000 });
+  assert.equal(settings.maxPending, 100_000);
   assert.equal(settings.initial.size, 0);
   assert.ok(Object.isFrozen(settings));
 });
@@ -77,6 +78,7 @@ test('each wrong option is named, with what was expected', () => {
     [{ timeoutMs: 0 }, /^timeoutMs is 0, expected a number from 1/],
     [{ deadlineMs: Number.NaN }, /^deadlineMs is NaN/],
     [{ deadlineMs: 1e12 }, /^deadlineMs is 1000000000000/],
+    [{ maxPending: 0 }, /^maxPending is 0, expected a number from 1/],
     [{ retry: { factor: '2' } }, /^retry.factor is '2'/],
     [
       { retry: { firstDelay: 2 } },

@@ -1,0 +1,93 @@
+/** How many calls may be pending: those beyond it are refused at once, and may wait for room. */
+import { OverloadedError } from '../errors.js';
+import type { Emit } from './events.js';
+
+export class Room {
+  readonly #size: () => number;
+  readonly #emit: Emit;
+  readonly #waiting = new Set<Waiting>();
+  #taken = 0;
+  /** Places of which somebody was told in this turn, and that are not to be told to another. */
+  #promised = 0;
+  /** It was told that there is no room. */
+  #told = false;
+
+  constructor(size: () => number, emit: Emit) {
+    this.#size = size;
+    this.#emit = emit;
+  }
+
+  get full(): boolean {
+    return this.#taken >= this.#size();
+  }
+
+  /** @throws OverloadedError */
+  enter(): void {
+    if (this.full) {
+      if (!this.#told) this.#emit('overloaded', { pending: this.#taken });
+      this.#told = true;
+      throw new OverloadedError(
+        `${this.#taken} calls are pending, expected fewer than maxPending, ${this.#size()}`,
+      );
+    }
+    this.#taken += 1;
+  }
+
+  leave(): void {
+    this.#taken -= 1;
+    this.look();
+  }
+
+  /**
+   * Resolves when there is room.
+   * @throws the signal's reason
+   */
+  async free(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#waiting.size === 0 && this.#promise()) return;
+    let leave = () => {};
+    const told = new Promise<void>((resolve, reject) => {
+      const waiting = { resolve, reject };
+      this.#waiting.add(waiting);
+      leave = () => {
+        this.#waiting.delete(waiting);
+        reject(signal?.reason);
+      };
+    });
+    signal?.addEventListener('abort', leave, { once: true });
+    await told.finally(() => signal?.removeEventListener('abort', leave));
+  }
+
+  /** Wakes as many as there is room for. */
+  look(): void {
+    if (!this.full) this.#told = false;
+    for (const waiting of this.#waiting) {
+      if (!this.#promise()) return;
+      this.#waiting.delete(waiting);
+      waiting.resolve();
+    }
+  }
+
+  /** Nobody waits any longer. */
+  close(reason: Error): void {
+    for (const { reject } of this.#waiting) reject(reason);
+    this.#waiting.clear();
+  }
+
+  /** Who is told of a place has this turn to take it. */
+  #promise(): boolean {
+    if (this.#taken + this.#promised >= this.#size()) return false;
+    this.#promised += 1;
+    if (this.#promised > 1) return true;
+    setImmediate(() => {
+      this.#promised = 0;
+      this.look();
+    });
+    return true;
+  }
+}
+
+interface Waiting {
+  resolve: () => void;
+  reject: (reason: unknown) => void;
+}
