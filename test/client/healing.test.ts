@@ -351,19 +351,3 @@ test('close while a call fails: it is not repeated, and its error says why', asy
   });
   await closed;
 });
-
-test('new options take effect at once, and what did not change is not provisioned again', async () => {
-  await using first = await scriptedDaemon(goodDaemon);
-  await using second = await scriptedDaemon(goodDaemon);
-  await using client = clientOf(first.url, { initial: [app, { ...app, appId: 'B' }] });
-  await client.notify(token, 'x', null, null, { appId: 'A' });
-  await client.notify(token, 'x', null, null, { appId: 'B' });
-  first.calls.length = 0;
-  client.configure({ host: first.url, initial: [app, { ...app, appId: 'B', topic: 'new' }] });
-  await client.notify(token, 'x', null, null, { appId: 'A' });
-  await client.notify(token, 'x', null, null, { appId: 'B' });
-  assert.deepEqual(first.methods(), ['apnsd.send', 'apnsd.provision', 'apnsd.send']);
-  client.configure({ host: second.url, initial: [app] });
-  await client.notify(token, 'x');
-  assert.deepEqual(second.methods(), ['apnsd.provision', 'apnsd.send']);
-});

@@ -345,7 +345,7 @@ test('rule 4, concurrent: all that was under way at a fall is repeated, each und
 test('rule 4, late failure: an answer that comes after the time-out finds a repeat under the same id', async () => {
   const slow = held(goodDaemon);
   await using daemon = await scriptedDaemon(onceAt('apnsd.send', slow));
-  await using client = clientOf(daemon.url, { timeoutMs: 100 });
+  await using client = clientOf(daemon.url, { timeoutMs: 400 });
   const receipt = await client.notify(token, 'x');
   slow.release();
   assert.equal(receipt.attempts, 2);
