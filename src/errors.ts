@@ -11,7 +11,8 @@ export abstract class ApnsdError extends Error {
   abstract readonly retriable: boolean;
 
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+    // Not even an empty cause is shown where there is none.
+    super(message, options?.cause === undefined ? undefined : options);
     this.name = new.target.name;
   }
 }

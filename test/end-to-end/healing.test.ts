@@ -102,3 +102,24 @@ test('after a daemon that never answered, the real one answers', async () => {
   assert.equal(receipt.status, 'accepted');
   assert.equal(receipt.attempts, 2);
 });
+
+test('new credentials at run time are swapped in, and no call is disturbed', async () => {
+  await using simulator = await createSimulator();
+  const port = await freePort();
+  await using _ = await daemonFor(simulator, `127.0.0.1:${port}`);
+  await using client = clientFor(simulator, port);
+  const { key, keyId, teamId, topic } = simulator.key;
+  const host = `http://127.0.0.1:${port}/`;
+  const byKey = { appId: 'A', environment: 'sandbox', key, keyId, teamId, topic } as const;
+  const push = (count: number) =>
+    Promise.all(Array.from({ length: count }, () => client.notify(token, 'x')));
+  await push(1);
+  const underWay = push(20);
+  client.configure({ host, initial: [byKey] });
+  const receipts = [...(await underWay), ...(await push(20))];
+  for (const { status, attempts } of receipts) {
+    assert.deepEqual([status, attempts], ['accepted', 1]);
+  }
+  // Until Apple has taken a connection with the new ones, the old ones serve.
+  while (!simulator.requests.at(-1)?.headers.authorization) await push(1);
+});
