@@ -44,7 +44,7 @@ app.post('/tables/:id/ready', async (request, response) => {
     return;
   }
   const receipt = await notify(token, `Table ${id} is ready`, 1, 'default');
-  if (receipt.status === 'accepted') {
+  if (receipt.status !== 'rejected') {
     // By Apple, which is not yet "delivered": hence not 200.
     response.status(202).json({ id: receipt.id });
   } else if (receipt.tokenIsDead) {

@@ -46,7 +46,7 @@ export function judge(pushes: Push[], reports: Report[], record: RecordedRequest
       if (receipt.status === 'accepted') {
         counts.accepted += 1;
         if (!taken) blame('accepted, and Apple never saw it');
-      } else {
+      } else if (receipt.status === 'rejected') {
         rejected.set(receipt.reason, (rejected.get(receipt.reason) ?? 0) + 1);
         blame(`rejected: ${receipt.reason}`);
       }

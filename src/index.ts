@@ -10,7 +10,12 @@ export type {
   RetryOptions,
   TlsOptions,
 } from './client/options.js';
-export type { AcceptedReceipt, Receipt, RejectedReceipt } from './client/send.js';
+export type {
+  AcceptedReceipt,
+  Receipt,
+  RejectedReceipt,
+  SubmittedReceipt,
+} from './client/send.js';
 export {
   ApnsdError,
   ApnsUnavailableError,

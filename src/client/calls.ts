@@ -9,14 +9,14 @@ import type { Healing } from './healing.js';
 import { Room } from './room.js';
 import type { Settings } from './settings.js';
 import { Slots } from './slots.js';
-import type { AttemptOptions, Transport } from './transport.js';
+import type { AttemptOptions } from './transport.js';
 
 const debug = createDebug('apnsd:client');
 
 /** One attempt of a call. */
 export type Attempt<T> = (
   options: AttemptOptions & {
-    transport: Transport;
+    footing: Footing;
     /** From 1. */
     number: number;
     /** What the attempt has by its own limit and by the call's, in milliseconds. */
@@ -139,7 +139,7 @@ export class Calls {
     call.underWay = true;
     try {
       const value = await attempt({
-        transport: footing.transport,
+        footing,
         number: call.attempts,
         // The call's own end comes by its signal: an impatient call doesn't show that the daemon is away.
         timeoutMs,

@@ -18,6 +18,7 @@ import { type DeadToken, FeedbackLists } from './feedback.js';
 import { maxTimerMs } from './fields.js';
 import { Healing } from './healing.js';
 import type { Options } from './options.js';
+import { notifyParams } from './pyapns.js';
 import { encodeSend, type Receipt, readAnswer } from './send.js';
 import { type Settings, settingsFrom } from './settings.js';
 import { shortForm } from './short-form.js';
@@ -76,7 +77,8 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   /**
-   * Sends a notification and resolves with Apple's answer: accepted (by APNs, which is not "delivered") or rejected.
+   * Sends a notification and resolves with Apple's answer: accepted (by APNs, which is not "delivered") or rejected;
+   * submitted, where the daemon has only pyapns's methods.
    * @param token device token, hex
    * @throws InvalidArgumentError for bad input, ExpiredError once `expiration` has passed, CredentialsError where Apple
    * refuses the app, DeadlineError where no answer came in time, OverloadedError beyond `maxPending`, the signal's
@@ -106,20 +108,30 @@ export class Client extends EventEmitter<ClientEvents> {
     }
     // The id is made before the first attempt: every repeat carries it.
     const addressed = checkAddressed(token, written, wrong);
-    const { id, notification } = addressed;
+    const { token: to, id, notification } = addressed;
     const request = encodeSend(addressed);
     const receipt = await this.#calls.run(
       appId,
-      async ({ transport, number, leftMs, ...attempt }) => {
+      async ({ footing, number, leftMs, ...attempt }) => {
         const tooLate = expired(notification.expiration);
         if (tooLate) throw tooLate;
-        const params = [appId, request(leftMs)];
-        const answer = await transport.call('apnsd.send', params, attempt);
-        return readAnswer(answer, addressed.token, id, number);
+        const { transport } = footing;
+        return footing.either(
+          async () => {
+            const params = [appId, request(leftMs)];
+            const answer = await transport.call('apnsd.send', params, attempt);
+            return readAnswer(answer, to, id, number);
+          },
+          async (turns): Promise<Receipt> => {
+            const params = notifyParams(appId, to, written, notification.body);
+            await turns.take(appId, () => transport.call('notify', params, attempt));
+            return { status: 'submitted', token: to, id, attempts: number };
+          },
+        );
       },
       limits,
     );
-    debug('%s: %s %s %s', appId, maskToken(addressed.token), id, receipt.status);
+    debug('%s: %s %s %s', appId, maskToken(to), id, receipt.status);
     if (receipt.status === 'rejected') this.#emit('rejected', receipt);
     return receipt;
   }

@@ -1,7 +1,9 @@
 /** Reads the daemon's lists of dead tokens, acknowledging each list by the call after it. */
 import { ProtocolError } from '../errors.js';
 import type { FeedbackResult } from '../rpc/methods.js';
-import type { AttemptOptions, Transport } from './transport.js';
+import type { Footing } from './footing.js';
+import { feedbackEntries } from './pyapns.js';
+import type { AttemptOptions } from './transport.js';
 
 export interface DeadToken {
   token: string;
@@ -15,10 +17,19 @@ export class FeedbackLists {
 
   async read(
     appId: string,
-    { transport, ...attempt }: AttemptOptions & { transport: Transport },
+    { footing, ...attempt }: AttemptOptions & { footing: Footing },
   ): Promise<DeadToken[]> {
-    const params = [appId, this.#cursors.get(appId) ?? ''];
-    const answer = await transport.call('apnsd.feedback', params, attempt);
+    const { transport } = footing;
+    return footing.either(
+      async () => {
+        const params = [appId, this.#cursors.get(appId) ?? ''];
+        return this.#take(appId, await transport.call('apnsd.feedback', params, attempt));
+      },
+      async () => feedbackEntries(await transport.call('feedback', [appId], attempt)),
+    );
+  }
+
+  #take(appId: string, answer: unknown): DeadToken[] {
     const { entries, cursor }: Partial<FeedbackResult> = Object(answer);
     if (!Array.isArray(entries) || typeof cursor !== 'string') {
       throw new ProtocolError('apnsd.feedback answered no struct of entries and cursor');

@@ -11,7 +11,7 @@ import {
 import type { ProvisionRequest } from '../rpc/methods.js';
 import type { Call } from './call.js';
 import type { Emit } from './events.js';
-import type { Footing } from './footing.js';
+import { Footing } from './footing.js';
 import { KnownApp } from './known-app.js';
 import { Outage } from './outage.js';
 import type { Settings } from './settings.js';
@@ -120,7 +120,7 @@ export class Healing {
   }
 
   #footing(): Footing {
-    return { transport: this.#transport, era: this.#era };
+    return new Footing(this.#transport, this.#era);
   }
 
   #takeApps({ initial }: Settings): void {

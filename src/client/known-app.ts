@@ -6,6 +6,7 @@ import type { ProvisionRequest } from '../rpc/methods.js';
 import { pause } from './backoff.js';
 import type { Emit } from './events.js';
 import type { Footing } from './footing.js';
+import { provisionParams } from './pyapns.js';
 import type { Settings } from './settings.js';
 
 const debug = createDebug('apnsd:heal');
@@ -110,7 +111,7 @@ export class KnownApp {
     return provisioning;
   }
 
-  async #provision({ transport }: Footing): Promise<void> {
+  async #provision(footing: Footing): Promise<void> {
     const { settings, closing: signal } = this.#around;
     const { timeoutMs, retry } = settings();
     const entry = this.#entry;
@@ -119,7 +120,12 @@ export class KnownApp {
     if (this.#failures > 1) await delay(pause(retry, this.#failures - 1), undefined, { signal });
     debug('%s: provisioning', entry.appId);
     if (this.#healing) this.#healing.attempts += 1;
-    await transport.call('apnsd.provision', [{ ...entry }], { timeoutMs, signal });
+    const { transport } = footing;
+    const limits = { timeoutMs, signal };
+    await footing.either(
+      () => transport.call('apnsd.provision', [{ ...entry }], limits),
+      async () => transport.call('provision', provisionParams(entry, timeoutMs), limits),
+    );
     debug('%s: provisioned', entry.appId);
   }
 

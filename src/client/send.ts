@@ -5,7 +5,7 @@ import { errorOfCode } from '../rpc/faults.js';
 import { escapeForXml } from '../rpc/json.js';
 
 /** Apple's answer. "Accepted" is by APNs: whether and when a device shows it, nobody is told. */
-export type Receipt = AcceptedReceipt | RejectedReceipt;
+export type Receipt = AcceptedReceipt | RejectedReceipt | SubmittedReceipt;
 
 export interface AcceptedReceipt {
   status: 'accepted';
@@ -32,6 +32,15 @@ export interface RejectedReceipt {
   tokenIsDead: boolean;
   /** Since when, where Apple said so. */
   unregisteredAt?: Date;
+}
+
+/** The daemon took it, and that is all there is to know: it has only pyapns's methods, which give no receipts. */
+export interface SubmittedReceipt {
+  status: 'submitted';
+  token: string;
+  /** Known to this client only. */
+  id: string;
+  attempts: number;
 }
 
 /** The daemon is told to answer this much earlier than we stop listening. */

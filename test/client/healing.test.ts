@@ -263,7 +263,7 @@ test('a final failure is thrown as it is, and never repeated', async () => {
     [new Fault(400, 'bad'), (await import('../../src/index.js')).InvalidArgumentError],
     [new Fault(401, 'bad'), (await import('../../src/index.js')).InvalidEnvironmentError],
     [new Fault(422, 'bad'), CredentialsError],
-    [new Fault(-32601, 'bad'), ProtocolError],
+    [new Fault(-32600, 'bad'), ProtocolError],
     [new Fault(777, 'bad'), ProtocolError],
     ['no JSON', ProtocolError],
     ['[]', ProtocolError],
