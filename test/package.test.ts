@@ -135,12 +135,15 @@ test('its types hold in a strict project, from ESM and from CommonJS', async () 
 
     const app = { appId: 'app', cert: '/app.pem', environment: 'sandbox' } as const;
     export const client: Client = configure({ host: 'unix:/run/apnsd.sock', initial: [app] });
+    client.on('healed', ({ appId, durationMs }) => console.log(appId?.length, durationMs.toFixed()));
+    client.on('rejected', ({ token, tokenIsDead }) => console.log(token.length, tokenIsDead));
 
     export async function send(token: string): Promise<string | number> {
       await notify(token, { payload: { aps: { alert: { title: 'Hello' } }, orderId: 7 } });
       const receipt = await notify(token, 'Hello', null, undefined, { deadlineMs: 1000 });
       switch (receipt.status) {
         case 'accepted':
+        case 'submitted':
           return receipt.id;
         case 'rejected':
           return receipt.tokenIsDead ? receipt.reason : receipt.httpStatus;
@@ -164,6 +167,8 @@ test('its types hold in a strict project, from ESM and from CommonJS', async () 
     createClient({ initial: [{ appId: 'app', environment: 'sandbox' }] });
     // @ts-expect-error an environment that there is not
     createClient({ initial: [{ ...app, environment: 'development' }] });
+    // @ts-expect-error an event that there is not
+    client.on('heeled', () => {});
     // @ts-expect-error a number for a message
     void notify('c0ffee', 7);
     // @ts-expect-error what stands beside the payload is no part of it

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { DaemonUnavailableError, DeadlineError } from '../../src/index.js';
-import { clientOf, countOf, cut, except, silence, token, until } from '../support/clients.js';
+import { clientOf, countOf, cut, except, held, silence, token, until } from '../support/clients.js';
 import { gateTo } from '../support/gate.js';
 import { acceptAll, goodDaemon, type Script, scriptedDaemon } from '../support/scripted-daemon.js';
 
@@ -70,11 +70,15 @@ test('a daemon that accepts connections and reads nothing is treated as down', a
 });
 
 test('a network that goes without a word costs one time-out, however many connections were kept', async () => {
-  await using daemon = await scriptedDaemon(goodDaemon);
+  const together = held(goodDaemon);
+  await using daemon = await scriptedDaemon(except('apnsd.send', together));
   await using gate = await gateTo(daemon.url);
   await using client = clientOf(gate.url.replace('https', 'http'), { timeoutMs });
   const many = () => Promise.all(Array.from({ length: 10 }, () => client.notify(token, 'x')));
-  await many();
+  const first = many();
+  await until(() => countOf(daemon.methods(), 'apnsd.send') === 10);
+  together.release();
+  await first;
   let healings = 0;
   client.on('healing', () => {
     healings += 1;
