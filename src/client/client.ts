@@ -109,6 +109,7 @@ export class Client extends EventEmitter<ClientEvents> {
     // The id is made before the first attempt: every repeat carries it.
     const addressed = checkAddressed(token, written, wrong);
     const { token: to, id, notification } = addressed;
+    if (!this.#settings.collapseRepeats) notification.collapseId ??= null;
     const request = encodeSend(addressed);
     const receipt = await this.#calls.run(
       appId,

@@ -38,6 +38,13 @@ export function number(name: string, value: unknown, fallback: number, wrong: st
   return fallback;
 }
 
+export function boolean(name: string, value: unknown, fallback: boolean, wrong: string[]): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value === 'boolean') return value;
+  wrong.push(`${name} is ${show(value)}, expected true or false`);
+  return fallback;
+}
+
 /** setTimeout takes 31 bits, and fires at once beyond that. */
 export const maxTimerMs = 0x7fffffff;
 

@@ -18,6 +18,11 @@ export interface Options {
   retry?: RetryOptions;
   /** Calls that may be pending at once; those beyond it are refused with OverloadedError. @default 100,000 */
   maxPending?: number;
+  /**
+   * Whether the repeat of an alert replaces it on the device: its id is the collapse id too, where the notification
+   * has none. @default true
+   */
+  collapseRepeats?: boolean;
   /** For an `https://` host. */
   tls?: TlsOptions;
 }

@@ -2,7 +2,7 @@
 import { isAbsolute } from 'node:path';
 import { ConfigError } from '../errors.js';
 import type { ProvisionRequest } from '../rpc/methods.js';
-import { checkNames, number, object, show } from './fields.js';
+import { boolean, checkNames, number, object, show } from './fields.js';
 import { readInitial } from './initial.js';
 import type { Options, RetryOptions, TlsOptions } from './options.js';
 
@@ -16,6 +16,7 @@ export interface Settings {
   deadlineMs: number;
   retry: Readonly<Required<RetryOptions>>;
   maxPending: number;
+  collapseRepeats: boolean;
 }
 
 /** What node:http and node:https take to reach the daemon. */
@@ -51,6 +52,7 @@ const knownOptions = [
   'deadlineMs',
   'retry',
   'maxPending',
+  'collapseRepeats',
   'tls',
 ] as const satisfies (keyof Options)[];
 
@@ -77,6 +79,7 @@ export function settingsFrom(options: Options): Settings {
       maxDelayMs: number('retry.maxDelayMs', retry.maxDelayMs, defaults.maxDelayMs, wrong),
     }),
     maxPending: number('maxPending', options.maxPending, defaults.maxPending, wrong),
+    collapseRepeats: boolean('collapseRepeats', options.collapseRepeats, true, wrong),
   };
   if (wrong.length > 0) throw new ConfigError(wrong.join('; '));
   return Object.freeze(settings);

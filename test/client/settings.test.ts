@@ -22,6 +22,7 @@ test('everything has its default', () => {
   assert.equal(settings.deadlineMs, 60_000);
   assert.deepEqual(settings.retry, { firstDelayMs: 100, factor: 2, maxDelayMs: 2000 });
   assert.equal(settings.maxPending, 100_000);
+  assert.equal(settings.collapseRepeats, true);
   assert.equal(settings.initial.size, 0);
   assert.ok(Object.isFrozen(settings));
 });
@@ -78,6 +79,7 @@ test('each wrong option is named, with what was expected', () => {
     [{ timeoutMs: 0 }, /^timeoutMs is 0, expected a number from 1/],
     [{ deadlineMs: Number.NaN }, /^deadlineMs is NaN/],
     [{ deadlineMs: 1e12 }, /^deadlineMs is 1000000000000/],
+    [{ collapseRepeats: 0 as never }, /^collapseRepeats is 0, expected true or false/],
     [{ maxPending: 0 }, /^maxPending is 0, expected a number from 1/],
     [{ retry: { factor: '2' } }, /^retry.factor is '2'/],
     [

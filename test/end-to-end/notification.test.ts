@@ -125,6 +125,21 @@ test("no collapse id, ever, is the author's word that reaches the daemon", async
   }
 });
 
+test('with collapseRepeats false only an author gives a collapse id', async () => {
+  await using daemon = await startTestDaemon();
+  await using client = createClient({
+    host: daemon.host,
+    initial: daemon.initial,
+    collapseRepeats: false,
+  });
+  await client.notify(token, 'Hello');
+  await client.notify(token, { payload, collapseId: 'score' });
+  assert.deepEqual(
+    daemon.simulator.accepted.map(({ headers }) => headers['apns-collapse-id']),
+    [undefined, 'score'],
+  );
+});
+
 test('an MDM push goes to the topic of its certificate', async () => {
   const topic = 'com.apple.mgmt.External.01234567-89ab-cdef-0123-456789abcdef';
   await using daemon = await startTestDaemon({ simulator: { topics: [topic] } });
