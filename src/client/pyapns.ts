@@ -1,4 +1,5 @@
 /** A daemon that has pyapns's three methods only: `provision`, `notify` and `feedback` stand for our own. */
+import { isAbsolute } from 'node:path';
 import {
   ApnsUnavailableError,
   CredentialsError,
@@ -23,10 +24,11 @@ export function isNoSuchMethod(error: unknown): boolean {
 export function provisionParams(entry: ProvisionRequest, timeoutMs: number): unknown[] {
   const { appId, cert, environment, ...others } = entry;
   const [other] = Object.keys(others);
-  if (other !== undefined || cert === undefined) {
-    const what = other ?? 'no cert';
+  const readable = cert?.includes('-----BEGIN ') || isAbsolute(cert ?? '');
+  if (other !== undefined || !readable) {
+    const what = other ?? 'a .p12 file';
     throw new CredentialsError(
-      `app '${appId}' has ${what}, expected cert alone: the daemon has only pyapns's methods`,
+      `app '${appId}' has ${what}, expected a PEM cert alone: the daemon has only pyapns's methods`,
     );
   }
   return [appId, cert, environment, Math.max(1, Math.floor(timeoutMs / 1000))];

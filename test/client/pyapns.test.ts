@@ -49,7 +49,7 @@ for (const [name, fault] of [
     await using client = clientOf(daemon.url, { timeoutMs: 14_999 });
     const receipt = await client.notify(token, 'hello', 3, 'default');
     assert.deepEqual(receipt, { status: 'submitted', token, id: receipt.id, attempts: 1 });
-    await client.notify(token, { payload: { orderId: 7 }, pushType: 'alert' });
+    await client.notify(token, { payload: { aps: { alert: 'x' }, orderId: 7 }, pushType: 'alert' });
     assert.deepEqual(
       // As a clone, since the codec's structs have no prototype.
       structuredClone(daemon.calls.map(({ method, params }) => [method, ...params])),
@@ -57,7 +57,7 @@ for (const [name, fault] of [
         ['apnsd.provision', { ...app }],
         ['provision', 'A', app.cert, 'sandbox', 14],
         ['notify', 'A', token, { aps: { alert: 'hello', badge: 3, sound: 'default' } }],
-        ['notify', 'A', token, { orderId: 7 }],
+        ['notify', 'A', token, { aps: { alert: 'x' }, orderId: 7 }],
       ],
     );
   });
@@ -106,21 +106,29 @@ test('what it answers 500 to is repeated, one at a time again', async () => {
 test('what its methods cannot carry is an error that names it, and nothing is sent', async () => {
   await using daemon = await scriptedDaemon(pyapns().script);
   const key = '-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----';
-  const byKey = { appId: 'K', key, keyId: 'K', teamId: 'T', topic: 't', environment: 'sandbox' };
+  const environment = 'sandbox';
+  const byKey = { appId: 'K', key, keyId: 'K', teamId: 'T', topic: 't', environment } as const;
   await using client = clientOf(daemon.url, {
-    initial: [app, byKey as typeof byKey & { environment: 'sandbox' }],
+    initial: [app, byKey, { ...app, appId: 'P', cert: Buffer.from([0x30, 0x82, 1, 2, 3]) }],
     defaultAppId: 'A',
   });
-  await assert.rejects(client.notify(token, 'x', null, null, { appId: 'K' }), (error: Error) => {
-    assert.ok(error instanceof CredentialsError);
-    assert.match(error.message, /^app 'K' has key, expected cert alone: .* only pyapns's methods$/);
-    return true;
-  });
+  for (const [appId, what] of [
+    ['K', 'key'],
+    ['P', 'a .p12 file'],
+  ] as const) {
+    await assert.rejects(client.notify(token, 'x', null, null, { appId }), (error: Error) => {
+      assert.ok(error instanceof CredentialsError);
+      const expected = "expected a PEM cert alone: the daemon has only pyapns's methods";
+      assert.equal(error.message, `app '${appId}' has ${what}, ${expected}`);
+      return true;
+    });
+  }
   const payload = { aps: { 'content-available': 1 as const } };
   const rows = [
     ['pushType', { payload, pushType: 'background' as const }],
     ['priority', { payload, priority: 5 as const }],
     ['expiration', { payload, expiration: 0 as const }],
+    ['collapseId', { payload, collapseId: 'table' }],
     ['topic', { payload, topic: 'com.example.other' }],
   ] as const;
   for (const [name, notification] of rows) {
