@@ -145,7 +145,9 @@ export class Client extends EventEmitter<ClientEvents> {
     const { appId: app, limits } = this.#limits(
       appId === undefined ? options : { ...options, appId },
     );
-    return this.#calls.run(app, (attempt) => this.#feedback.read(app, attempt), limits);
+    const list = await this.#calls.run(app, (attempt) => this.#feedback.read(app, attempt), limits);
+    // Only now: a list that came too late for its call was handed to nobody.
+    return this.#feedback.handedOver(app, list);
   }
 
   /**

@@ -11,33 +11,45 @@ export interface DeadToken {
   unregisteredAt: Date;
 }
 
+/** A list and what acknowledges it; a daemon with pyapns's methods only has handed its list out for good. */
+export interface FeedbackList {
+  dead: DeadToken[];
+  cursor?: string;
+}
+
 export class FeedbackLists {
-  /** By app: what acknowledges the list that was read last. */
+  /** By app: what acknowledges the list that its caller got last. */
   readonly #cursors = new Map<string, string>();
 
   async read(
     appId: string,
     { footing, ...attempt }: AttemptOptions & { footing: Footing },
-  ): Promise<DeadToken[]> {
+  ): Promise<FeedbackList> {
     const { transport } = footing;
-    return footing.either(
+    return footing.either<FeedbackList>(
       async () => {
         const params = [appId, this.#cursors.get(appId) ?? ''];
-        return this.#take(appId, await transport.call('apnsd.feedback', params, attempt));
+        return readList(await transport.call('apnsd.feedback', params, attempt));
       },
-      async () => feedbackEntries(await transport.call('feedback', [appId], attempt)),
+      async () => ({ dead: feedbackEntries(await transport.call('feedback', [appId], attempt)) }),
     );
   }
 
-  #take(appId: string, answer: unknown): DeadToken[] {
-    const { entries, cursor }: Partial<FeedbackResult> = Object(answer);
-    if (!Array.isArray(entries) || typeof cursor !== 'string') {
-      throw new ProtocolError('apnsd.feedback answered no struct of entries and cursor');
-    }
-    this.#cursors.set(appId, cursor);
-    return entries.map(({ token, unregisteredAt }) => ({
-      token,
-      unregisteredAt: new Date(unregisteredAt),
-    }));
+  /** The caller has the list: the next call acknowledges it. */
+  handedOver(appId: string, { dead, cursor }: FeedbackList): DeadToken[] {
+    if (cursor !== undefined) this.#cursors.set(appId, cursor);
+    return dead;
   }
+}
+
+function readList(answer: unknown): FeedbackList {
+  const { entries, cursor }: Partial<FeedbackResult> = Object(answer);
+  if (!Array.isArray(entries) || typeof cursor !== 'string') {
+    throw new ProtocolError('apnsd.feedback answered no struct of entries and cursor');
+  }
+  const dead = entries.map(({ token, unregisteredAt }) => ({
+    token,
+    unregisteredAt: new Date(unregisteredAt),
+  }));
+  return { dead, cursor };
 }

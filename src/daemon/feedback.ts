@@ -7,8 +7,8 @@ export interface DeadToken {
   unregisteredAt: number;
 }
 
-/** The oldest are dropped beyond it: about 20 MB. */
-const maxEntries = 100_000;
+/** The oldest are dropped beyond it: about 20 MB an app. */
+export const maxEntries = 100_000;
 
 export class Feedback {
   /** Names this list's life: a cursor from another one acknowledges nothing. */
@@ -26,7 +26,10 @@ export class Feedback {
     return this.#dropped;
   }
 
+  /** Of a token's times the newest counts; one that is no news changes nothing. */
   add(token: string, unregisteredAt: number): void {
+    const known = this.#entries.get(token);
+    if (known && known.unregisteredAt >= unregisteredAt) return;
     this.#places += 1;
     this.#entries.delete(token);
     this.#entries.set(token, { unregisteredAt, place: this.#places });
@@ -50,7 +53,8 @@ export class Feedback {
     const [run, place] = cursor.split(':');
     if (run === this.#run) {
       for (const [token, entry] of this.#entries) {
-        if (entry.place <= Number(place)) this.#entries.delete(token);
+        if (!(entry.place <= Number(place))) break;
+        this.#entries.delete(token);
       }
     }
     return { entries: this.#list(), cursor: `${this.#run}:${this.#places}` };

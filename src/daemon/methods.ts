@@ -19,6 +19,7 @@ import type { FeedbackResult, ProvisionResult, SendAnswer } from '../rpc/methods
 import type { Value } from '../rpc/xml.js';
 import type { Answers } from './answers.js';
 import type { App, Apps, ProvisionOptions } from './apps.js';
+import { maxEntries } from './feedback.js';
 import { asSecret, asText, asTexts, parameters, show } from './parameters.js';
 import { readSendRequest } from './send-request.js';
 
@@ -270,7 +271,11 @@ function statusOf(app: App): Value {
     ...outlineOf(app.credentials),
     changing: app.changing,
     ...(app.refusal && { refusal: { ...app.refusal } }),
-    feedback: { waiting: app.feedback.size, dropped: app.feedback.dropped },
+    feedback: {
+      waiting: app.feedback.size,
+      maxWaiting: maxEntries,
+      dropped: app.feedback.dropped,
+    },
     counts: { ...app.counts },
   };
 }

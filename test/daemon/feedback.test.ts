@@ -116,6 +116,31 @@ test('a token that died again since it was listed is listed again', () => {
   assert.deepEqual(feedback.read(cursor).entries, [{ token: 'aa', unregisteredAt: 3 }]);
 });
 
+test("a token's newest time counts, and what is no news changes nothing", () => {
+  const feedback = new Feedback();
+  feedback.add('aa', 5);
+  feedback.add('bb', 6);
+  const { cursor } = feedback.read('');
+  feedback.add('aa', 5);
+  feedback.add('aa', 4);
+  assert.deepEqual(feedback.read(''), {
+    entries: [
+      { token: 'aa', unregisteredAt: 5 },
+      { token: 'bb', unregisteredAt: 6 },
+    ],
+    cursor,
+  });
+  assert.deepEqual(feedback.read(cursor).entries, []);
+  feedback.add('aa', 4);
+  assert.deepEqual(feedback.take(), [{ token: 'aa', unregisteredAt: 4 }]);
+});
+
+test('however often and in whatever case it is sent to, a dead token is listed once', async () => {
+  await using daemon = await startDaemon();
+  await daemon.kill('aa', 'AA', 'aa', '<a a>');
+  assert.deepEqual(await call(daemon.host, 'feedback', 'app'), [[at, 'aa']]);
+});
+
 test('beyond a hundred thousand the oldest are dropped and counted', () => {
   const feedback = new Feedback();
   for (let i = 0; i < 100_002; i += 1) feedback.add(`${i}`, i);

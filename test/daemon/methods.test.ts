@@ -55,7 +55,7 @@ test('apnsd.status tells version, uptime and each app with its counts, and no se
     appId: 'a',
     credentials: 'certificate',
     warnings: ["the certificate has none of Apple's extensions: its environment is unknown"],
-    feedback: { waiting: 1, dropped: 0 },
+    feedback: { waiting: 1, maxWaiting: 100_000, dropped: 0 },
     counts: { accepted: 2, rejected: 1, failed: 1 },
   });
   assert.deepEqual(b, {
@@ -63,7 +63,7 @@ test('apnsd.status tells version, uptime and each app with its counts, and no se
     appId: 'b',
     credentials: 'token',
     warnings: [],
-    feedback: { waiting: 0, dropped: 0 },
+    feedback: { waiting: 0, maxWaiting: 100_000, dropped: 0 },
     counts: { accepted: 0, rejected: 0, failed: 0 },
   });
 });
