@@ -1,6 +1,7 @@
 /** `apnsd serve`: the daemon as a process. */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import type { Environment } from '../apns/gateway.js';
 import { createDaemon, type Daemon, type DaemonOptions } from '../daemon/daemon.js';
 import { jsonLog, type Log } from '../daemon/log.js';
 import { version } from '../daemon/version.js';
@@ -14,9 +15,11 @@ what it has accepted. A second signal ends it at once. SIGHUP reads --config aga
 
   --listen HOST:PORT   a loopback address; port 0 takes a free one (127.0.0.1:7077)
   --config FILE        JSON, { "initial": [...] }: apps to provision at start
-  --gateway ENV=URL    another gateway than Apple's for sandbox or production, as in
-                       sandbox=https://127.0.0.1:2197; may be given for each
-  --ca FILE            certificate authorities to trust beside the usual ones, PEM
+  --gateway ENV=URL    another gateway than Apple's for sandbox or production, or its
+                       other port: production=https://api.push.apple.com:2197,
+                       sandbox=https://api.sandbox.push.apple.com:2197; may be repeated
+  --ca [ENV=]FILE      certificate authorities that gateways may be signed by, beside
+                       the usual ones, PEM; may be repeated
   --remember N         answers of Apple to keep for at most ten minutes, so that a
                        repeat gets the same and is not sent again (50000)
   --drain-timeout S    seconds to finish what was accepted, at the end (10)
@@ -33,7 +36,7 @@ export async function serve(argv: string[]): Promise<number> {
         listen: { type: 'string' },
         config: { type: 'string' },
         gateway: { type: 'string', multiple: true },
-        ca: { type: 'string' },
+        ca: { type: 'string', multiple: true },
         remember: { type: 'string' },
         'drain-timeout': { type: 'string' },
         version: { type: 'boolean' },
@@ -47,6 +50,7 @@ export async function serve(argv: string[]): Promise<number> {
     const log = jsonLog((line) => process.stderr.write(line));
     const options: DaemonOptions = {
       gateways: Object.fromEntries((values.gateway ?? []).map(parseGateway)),
+      ca: await readAuthorities(values.ca ?? []),
       log,
     };
     if (values.listen !== undefined) options.listen = values.listen;
@@ -54,7 +58,6 @@ export async function serve(argv: string[]): Promise<number> {
     if (values['drain-timeout'] !== undefined) {
       options.drainTimeoutMs = parseSeconds('--drain-timeout', values['drain-timeout']);
     }
-    if (values.ca !== undefined) options.ca = await read('--ca', values.ca);
     await run(options, values.config, log);
     return 0;
   } catch (error) {
@@ -115,6 +118,17 @@ function parseGateway(text: string): [string, string] {
 function parseCount(flag: string, text: string): number {
   if (/^\d{1,8}$/.test(text)) return Number(text);
   throw new ConfigError(`${flag} is ${JSON.stringify(text)}, expected a number such as 50000`);
+}
+
+async function readAuthorities(flags: string[]): Promise<Record<Environment, string[]>> {
+  const authorities: Record<Environment, string[]> = { sandbox: [], production: [] };
+  for (const flag of flags) {
+    const [, environment, path = ''] = /^(?:(sandbox|production)=)?(.*)$/s.exec(flag) ?? [];
+    const pem = await read('--ca', path);
+    if (environment !== 'production') authorities.sandbox.push(pem);
+    if (environment !== 'sandbox') authorities.production.push(pem);
+  }
+  return authorities;
 }
 
 function parseSeconds(flag: string, text: string): number {

@@ -7,7 +7,7 @@ import {
   warningsOf,
 } from '../apns/credentials.js';
 import type { Draft } from '../apns/draft.js';
-import type { Gateways } from '../apns/gateway.js';
+import type { Environment, Gateways } from '../apns/gateway.js';
 import { type DeliverOptions, deliver, type Route } from '../apns/policy.js';
 import type { ProviderTokens } from '../apns/provider-token.js';
 import { requestTo } from '../apns/request.js';
@@ -22,7 +22,7 @@ import type { Log } from './log.js';
 export interface AppsOptions {
   gateways: Gateways;
   /** Certificate authorities, PEM, beside Node's own. */
-  ca: readonly string[];
+  ca: Readonly<Record<Environment, readonly string[]>>;
   tokens: ProviderTokens;
   createSender: (options: SenderOptions) => Sender;
   log: Log;
@@ -213,7 +213,7 @@ export class App {
     const token = credentials.kind === 'token' ? tokens.for(credentials) : undefined;
     const sender = createSender({
       gateway: gateways[credentials.environment],
-      ca,
+      ca: ca[credentials.environment],
       log: (event, fields) => this.#log(event, fields),
       ...(credentials.kind === 'certificate' && { cert: credentials.cert, key: credentials.key }),
       ...(token && { authorization: () => token.current() }),

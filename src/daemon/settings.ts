@@ -11,8 +11,8 @@ export interface DaemonOptions {
   listen?: string;
   /** Where Apple, or a simulator, is: `https://host:port` by environment. @default Apple's own */
   gateways?: Partial<Record<Environment, string>>;
-  /** Certificate authorities, PEM, beside those that Node brings. */
-  ca?: string | readonly string[];
+  /** Certificate authorities, PEM, beside those that Node brings: for both environments, or for each. */
+  ca?: Pems | Partial<Record<Environment, Pems>>;
   /** Apps to provision at start, as in the client's `initial`. */
   initial?: readonly unknown[];
   /** How often the files of credentials are looked at, to take changed ones, in milliseconds. @default 10,000 */
@@ -27,11 +27,13 @@ export interface DaemonOptions {
   log?: Log;
 }
 
+type Pems = string | readonly string[];
+
 export interface Settings {
   host: string;
   port: number;
   gateways: Gateways;
-  ca: readonly string[];
+  ca: Readonly<Record<Environment, readonly string[]>>;
   initial: readonly unknown[];
   watchMs: number;
   remember: number;
@@ -80,7 +82,7 @@ export function settingsFrom(options: DaemonOptions): Settings {
   return Object.freeze({
     ...parseListen(options.listen ?? defaults.listen),
     gateways: { ...appleGateways, ...checkGateways(options.gateways ?? {}) },
-    ca: checkCa([options.ca ?? []].flat()),
+    ca: checkCa(options.ca ?? {}),
     initial: options.initial ?? [],
     watchMs: checkNumber('watchMs', watchMs, 1, 86_400_000),
     remember: checkNumber('remember', remember, 0, 10_000_000),
@@ -110,12 +112,8 @@ function parseListen(listen: string): { host: string; port: number } {
 }
 
 function checkGateways(gateways: Partial<Record<Environment, string>>): typeof gateways {
+  checkEnvironments('gateways', gateways);
   for (const [environment, gateway] of Object.entries(gateways)) {
-    if (environment !== 'sandbox' && environment !== 'production') {
-      throw new ConfigError(
-        `gateways has ${JSON.stringify(environment)}, expected sandbox or production`,
-      );
-    }
     const url = URL.canParse(gateway) ? new URL(gateway) : undefined;
     if (url?.protocol !== 'https:' || url.pathname !== '/' || url.search || url.username) {
       throw new ConfigError(
@@ -126,16 +124,37 @@ function checkGateways(gateways: Partial<Record<Environment, string>>): typeof g
   return gateways;
 }
 
+function checkCa(ca: NonNullable<DaemonOptions['ca']>): Settings['ca'] {
+  const each = typeof ca === 'string' || isList(ca) ? { sandbox: ca, production: ca } : ca;
+  checkEnvironments('ca', each);
+  const { sandbox = [], production = [] } = each;
+  return { sandbox: checkPems([sandbox].flat()), production: checkPems([production].flat()) };
+}
+
+/** Array.isArray does not tell a readonly list. */
+function isList(value: object): value is readonly string[] {
+  return Array.isArray(value);
+}
+
 /** Node takes any text for an authority, and then trusts nobody more. */
-function checkCa(ca: readonly string[]): readonly string[] {
-  for (const pem of ca) {
+function checkPems(pems: readonly string[]): readonly string[] {
+  for (const pem of pems) {
     try {
       new X509Certificate(pem);
     } catch (cause) {
       throw new CredentialsError('ca holds no CERTIFICATE, expected PEM text', { cause });
     }
   }
-  return ca;
+  return pems;
+}
+
+function checkEnvironments(name: string, byEnvironment: object): void {
+  for (const environment of Object.keys(byEnvironment)) {
+    if (environment === 'sandbox' || environment === 'production') continue;
+    throw new ConfigError(
+      `${name} has ${JSON.stringify(environment)}, expected sandbox or production`,
+    );
+  }
 }
 
 function checkNumber(name: string, value: number, least: number, most: number): number {

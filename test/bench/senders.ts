@@ -112,7 +112,13 @@ export const senders: Record<string, (target: Target) => Promise<BenchSender>> =
 async function startOwn({ gateway, ca }: Target, source: CredentialsSource): Promise<BenchSender> {
   const gateways = { sandbox: gateway, production: gateway };
   const tokens = new ProviderTokens();
-  const apps = new Apps({ gateways, ca: [ca], tokens, createSender: createPool, log: () => {} });
+  const apps = new Apps({
+    gateways,
+    ca: { sandbox: [ca], production: [ca] },
+    tokens,
+    createSender: createPool,
+    log: () => {},
+  });
   await apps.provision({ appId: 'bench', ...source });
   const app = apps.get('bench');
   return {

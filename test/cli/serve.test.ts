@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createDaemon } from '../../src/daemon/index.js';
-import { createSimulator } from '../../src/testing/index.js';
+import {
+  createAuthority,
+  createProviderKey,
+  createSimulator,
+  type Environment,
+} from '../../src/testing/index.js';
 import { call } from '../support/calling.js';
 import { run, serve } from '../support/command.js';
 import { file, folder } from '../support/folder.js';
@@ -32,6 +37,42 @@ test('it says where it listens, logs in JSON, and pushes for the apps of its con
   const events = daemon.lines.map((line) => JSON.parse(line).event);
   assert.deepEqual(events.slice(0, 2), ['listening', 'provisioned']);
   assert.deepEqual(events.slice(-1), ['stopped']);
+});
+
+/** A simulator of an authority of its own. */
+async function startForeign(environment: Environment) {
+  const authority = await createAuthority();
+  const topic = 'com.example.app';
+  const certificate = await authority.issueCertificate({ topic, environment });
+  const key = await createProviderKey({ topics: [topic] });
+  return createSimulator({ environment, credentials: { authority, certificate, key } });
+}
+
+test('--gateway and --ca may be given for each environment, and an authority is trusted there only', async () => {
+  await using sandbox = await startForeign('sandbox');
+  await using production = await startForeign('production');
+  const ofSandbox = await file('sandbox.pem', sandbox.ca);
+  const ofProduction = await file('production.pem', production.ca);
+  const gateways = [sandbox, production].flatMap(({ environment, url }) => [
+    '--gateway',
+    `${environment}=${url}`,
+  ]);
+  const provision = async (url: string, timeout: number) => {
+    await call(url, 'provision', 'a', sandbox.certificate, 'sandbox', timeout);
+    await call(url, 'provision', 'b', production.certificate, 'production', timeout);
+  };
+  const right = [`sandbox=${ofSandbox}`, `production=${ofProduction}`];
+  for (const authorities of [right, [ofSandbox, ofProduction]]) {
+    await using daemon = await serve(...gateways, ...authorities.flatMap((ca) => ['--ca', ca]));
+    await provision(daemon.url, 15);
+    assert.equal(await call(daemon.url, 'notify', 'a', 'aa', note), null);
+    assert.equal(await call(daemon.url, 'notify', 'b', 'bb', note), null);
+  }
+  await using daemon = await serve(...gateways, '--ca', `production=${ofSandbox}`);
+  await provision(daemon.url, 0.5);
+  await assert.rejects(call(daemon.url, 'notify', 'a', 'aa', note), { faultCode: 500 });
+  await assert.rejects(call(daemon.url, 'notify', 'b', 'bb', note), { faultCode: 500 });
+  assert.deepEqual([sandbox.accepted.length, production.accepted.length], [2, 2]);
 });
 
 test('after SIGTERM what was accepted is finished before it ends', async () => {
@@ -174,7 +215,7 @@ test('a start that fails prints one line and nothing else: 2 for wrong usage, 1 
       /^not provisioned: initial\[0\]: cert is neither PEM text nor an absolute path; initial\[1\]: cert .*none\.pem can't be read: ENOENT$/,
     ],
     [['--ca', join(folder, 'none.pem')], 1, /^--ca .*none\.pem can't be read: ENOENT$/],
-    [['--ca', noPem], 1, /^ca holds no CERTIFICATE, expected PEM text$/],
+    [['--ca', `production=${noPem}`], 1, /^ca holds no CERTIFICATE, expected PEM text$/],
   ];
   const check = async ([argv, code, says]: (typeof cases)[number]) => {
     // Port 0, so that a case which starts against our will takes nobody's port.

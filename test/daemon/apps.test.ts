@@ -249,7 +249,7 @@ test('of two that are provisioned at once the one that came last wins, though th
   await using simulator = await createSimulator();
   const apps = new Apps({
     gateways: { sandbox: simulator.url, production: simulator.url },
-    ca: [simulator.ca],
+    ca: { sandbox: [simulator.ca], production: [simulator.ca] },
     tokens: new ProviderTokens(),
     createSender: createPool,
     log: () => {},

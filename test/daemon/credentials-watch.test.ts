@@ -155,7 +155,7 @@ function appsOf(simulator: Simulator) {
   const book = logBook();
   const apps = new Apps({
     gateways: { sandbox: simulator.url, production: simulator.url },
-    ca: [simulator.ca],
+    ca: { sandbox: [simulator.ca], production: [simulator.ca] },
     tokens: new ProviderTokens(),
     createSender: createPool,
     log: book.log,

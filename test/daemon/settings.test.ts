@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createDaemon, type DaemonOptions } from '../../src/daemon/index.js';
+import { settingsFrom } from '../../src/daemon/settings.js';
 import { ApnsdError, ConfigError, CredentialsError } from '../../src/errors.js';
+import { createAuthority } from '../../src/testing/index.js';
 
 async function errorOf(options: object): Promise<ApnsdError> {
   const error = await createDaemon(options as DaemonOptions).then(
@@ -43,6 +45,7 @@ test('a wrong option is a ConfigError that names it, its value and what was expe
       { gateways: { production: 'api.push.apple.com' } },
       'gateways.production is "api.push.apple.com", expected https://host:port',
     ],
+    [{ ca: { staging: '' } }, 'ca has "staging", expected sandbox or production'],
     [{ drainTimeoutMs: -1 }, 'drainTimeoutMs is -1, expected a number from 0 to 86400000'],
     [
       { drainTimeoutMs: Number.POSITIVE_INFINITY },
@@ -62,9 +65,37 @@ test('an authority that is no certificate is refused at the start, not at the fi
     '',
     'hello',
     ['-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----'],
+    { production: 'hello' },
+    { sandbox: [''] },
   ]) {
     const error = await errorOf({ ca });
     assert.ok(error instanceof CredentialsError);
     assert.equal(error.message, 'ca holds no CERTIFICATE, expected PEM text');
+  }
+});
+
+test("a gateway of one environment leaves the other Apple's, and may be Apple's other port", () => {
+  const production = 'https://api.push.apple.com:2197';
+  assert.deepEqual(settingsFrom({ gateways: { production } }).gateways, {
+    production,
+    sandbox: 'https://api.sandbox.push.apple.com:443',
+  });
+});
+
+test('authorities are for both environments, or for the one that they stand under', async () => {
+  const [{ ca: one }, { ca: other }] = await Promise.all([createAuthority(), createAuthority()]);
+  const cases: [ca: DaemonOptions['ca'], sandbox: string[], production: string[]][] = [
+    [undefined, [], []],
+    [one, [one], [one]],
+    [
+      [one, other],
+      [one, other],
+      [one, other],
+    ],
+    [{ sandbox: one }, [one], []],
+    [{ sandbox: [one], production: [one, other] }, [one], [one, other]],
+  ];
+  for (const [ca, sandbox, production] of cases) {
+    assert.deepEqual(settingsFrom(ca === undefined ? {} : { ca }).ca, { sandbox, production });
   }
 });
