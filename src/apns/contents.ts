@@ -1,8 +1,7 @@
 /** Gets at the contents of credentials: they stand in a file, in a text, or in bytes. */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { CredentialsError } from '../errors.js';
+import { readNamedFile } from './named-file.js';
 
 /** What is longer is no certificate. */
 const maxBytes = 1 << 20;
@@ -17,16 +16,21 @@ const control = /[\0-\x1f\x7f]/;
  * An absolute path's file, a PEM text, or the base64 text of a .p12; an error never tells what they hold.
  *
  * @param name what errors call it
+ * @param root the folder that a file must be in
  * @throws CredentialsError
  */
-export async function readContents(name: string, value: string | Uint8Array): Promise<Buffer> {
+export async function readContents(
+  name: string,
+  value: string | Uint8Array,
+  root?: string,
+): Promise<Buffer> {
   if (value.length > maxBytes) throw new CredentialsError(`${name} is over ${maxBytes} bytes`);
   const bytes = Buffer.from(value);
   if (isPem(bytes) || (typeof value !== 'string' && isDer(bytes))) return bytes;
   // Some languages send a text that is not ASCII as bytes.
   const text = bytes.toString('utf8');
   const path = pathOf(text);
-  if (path !== undefined) return readFile(name, path);
+  if (path !== undefined) return readNamedFile(name, path, { maxBytes, root });
   if (base64.test(text)) return Buffer.from(text, 'base64');
   throw new CredentialsError(`${name} is neither PEM text nor an absolute path`);
 }
@@ -44,21 +48,4 @@ export function isPem(contents: Buffer): boolean {
 
 function isDer(contents: Buffer): boolean {
   return contents[0] === 0x30;
-}
-
-async function readFile(name: string, path: string): Promise<Buffer> {
-  try {
-    // Non-blocking, so that a named pipe can't hold the daemon up before it is refused.
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = await file.stat();
-    if (!stat.isFile()) throw new CredentialsError(`${name} ${path} is not a regular file`);
-    if (stat.size > maxBytes) {
-      throw new CredentialsError(`${name} ${path} is over ${maxBytes} bytes`);
-    }
-    return await file.readFile();
-  } catch (error) {
-    if (error instanceof CredentialsError) throw error;
-    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-    throw new CredentialsError(`${name} ${path} can't be read: ${reason}`, { cause: error });
-  }
 }

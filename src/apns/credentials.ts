@@ -18,6 +18,8 @@ export interface CredentialsSource {
   keyId?: string;
   teamId?: string;
   topic?: string;
+  /** A folder that their file must be in. */
+  root?: string | undefined;
 }
 
 interface Common {
@@ -45,18 +47,18 @@ export async function readCredentials(
   source: CredentialsSource,
   now = Date.now(),
 ): Promise<Credentials> {
-  const { environment, cert, key } = source;
+  const { environment, cert, key, root } = source;
   if (cert !== undefined && key !== undefined) {
     throw new CredentialsError('cert and key are both given, expected one of them');
   }
   if (cert !== undefined) {
-    const contents = await readContents('cert', cert);
+    const contents = await readContents('cert', cert, root);
     const read = await readPushCertificate(contents, source, now);
     const fingerprint = digest('certificate', environment, read.topic, contents);
     return { kind: 'certificate', environment, ...read, fingerprint };
   }
   if (key !== undefined) {
-    const contents = await readContents('key', key);
+    const contents = await readContents('key', key, root);
     const read = await readProviderKey(contents, source);
     const { topic, keyId, teamId } = read;
     const fingerprint = digest('token', environment, topic, keyId, teamId, contents);

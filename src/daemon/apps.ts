@@ -23,6 +23,8 @@ export interface AppsOptions {
   gateways: Gateways;
   /** Certificate authorities, PEM, beside Node's own. */
   ca: Readonly<Record<Environment, readonly string[]>>;
+  /** The folder that files named by callers must be in. */
+  certRoot?: string | undefined;
   tokens: ProviderTokens;
   createSender: (options: SenderOptions) => Sender;
   log: Log;
@@ -60,11 +62,11 @@ export class Apps {
   }
 
   /**
-   * Checks the credentials and takes them.
+   * Checks the credentials that a caller gave, and takes them.
    * @throws CredentialsError with every reason
    */
   async provision(options: ProvisionOptions): Promise<Credentials> {
-    const checked = await this.check(options);
+    const checked = await this.check({ ...options, root: this.#options.certRoot });
     this.take(checked);
     return checked.credentials;
   }

@@ -2,19 +2,23 @@
 import { setMaxListeners } from 'node:events';
 import { createPool } from '../apns/pool.js';
 import { ProviderTokens } from '../apns/provider-token.js';
-import { ApnsdError, ProvisionError } from '../errors.js';
+import { ApnsdError, ConfigError, ProvisionError } from '../errors.js';
 import { Answers } from './answers.js';
 import { Apps, type Checked } from './apps.js';
 import { CredentialsWatch } from './credentials-watch.js';
 import { Front } from './front.js';
-import { callMethod, readEntry } from './methods.js';
+import { callMethod } from './method-table.js';
+import { readEntry } from './methods.js';
 import { type DaemonOptions, settingsFrom } from './settings.js';
 import { version } from './version.js';
 
 export type { DaemonOptions } from './settings.js';
 
+/** What callers and daemon prove themselves with. */
+export type DaemonKeys = Pick<DaemonOptions, 'secrets' | 'tls'>;
+
 export interface Daemon {
-  /** What clients take as `host`, for example `http://127.0.0.1:7077`. */
+  /** What clients take as `host`, for example `http://127.0.0.1:7077` or `unix:/run/apnsd.sock`. */
   readonly url: string;
   /**
    * Provisions entries as in `initial`, while it runs. Those that can't be used change nothing, and apps that are not
@@ -22,6 +26,11 @@ export interface Daemon {
    * @throws ProvisionError that has each entry that can't be used, once the others were taken
    */
   provision(initial: readonly unknown[]): Promise<void>;
+  /**
+   * Takes new secrets and a new certificate for TLS in place of the old ones: from the next call, or connection, on.
+   * @throws ConfigError or CredentialsError; then the old ones stay
+   */
+  changeKeys(keys: DaemonKeys): void;
   /** Refuses new calls, finishes what was accepted, leaves no handle open. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -29,25 +38,31 @@ export interface Daemon {
 
 /**
  * Starts a daemon and resolves once it listens.
- * @throws ConfigError for a wrong option, CredentialsError for a `ca` that is none, ProvisionError that has each entry of
+ * @throws ConfigError for a wrong option, CredentialsError for a `ca` or `tls` that is none, ProvisionError that has each entry of
  * `initial` that can't be used, and the system's error where it can't listen
  */
 export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon> {
   const settings = settingsFrom(options);
-  const { host, port, gateways, ca, initial, watchMs, drainTimeoutMs, maxBodyBytes, log } =
-    settings;
+  const { gateways, ca, certRoot, initial, watchMs, drainTimeoutMs, log } = settings;
   const tokens = new ProviderTokens();
-  const apps = new Apps({ gateways, ca, tokens, createSender: createPool, log });
+  const apps = new Apps({ gateways, ca, certRoot, tokens, createSender: createPool, log });
   const stopping = new AbortController();
   // Each call under way listens to it.
   setMaxListeners(0, stopping.signal);
   const answers = new Answers(settings.remember);
-  const context = { apps, answers, version, startedAt: Date.now(), signal: stopping.signal };
+  const context = {
+    apps,
+    answers,
+    version,
+    startedAt: Date.now(),
+    signal: stopping.signal,
+    log,
+  };
   const front = new Front({
-    host,
-    port,
-    maxBodyBytes,
-    call: (method, params) => callMethod(method, params, context),
+    address: settings.address,
+    keys: settings,
+    limits: settings.limits,
+    call: (method, params, rest) => callMethod(method, params, { ...context, ...rest }),
     signal: stopping.signal,
     log,
   });
@@ -74,6 +89,7 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
   if (failures.size > 0) throw new ProvisionError(failures);
   const url = await front.listen();
   log('listening', { url, version });
+  if (settings.lacks.length > 0) log('insecure', { url, lacks: settings.lacks });
   for (const entry of checked) apps.take(entry);
   const watch = new CredentialsWatch({ apps, log, everyMs: watchMs });
 
@@ -83,7 +99,14 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
     if (failures.size > 0) throw new ProvisionError(failures);
   }
 
-  return { url, provision, close, [Symbol.asyncDispose]: close };
+  function changeKeys(keys: DaemonKeys): void {
+    if (keys.tls && !settings.tls) {
+      throw new ConfigError('tls was not given at the start, so it is not taken later');
+    }
+    front.change(settingsFrom({ ...options, ...keys }));
+  }
+
+  return { url, provision, changeKeys, close, [Symbol.asyncDispose]: close };
 }
 
 async function checkAll(apps: Apps, initial: readonly unknown[]) {

@@ -1,59 +1,97 @@
 /** The HTTP front: reads a call, has it answered, writes the answer. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { DropArgument } from 'node:net';
+import { boundedLog } from '../apns/log.js';
 import { OverloadedError } from '../errors.js';
-import { type Fault, faultOf, INTERNAL } from '../rpc/faults.js';
 import { decodeCall, encodeAnswer, encodeFault, type Value } from '../rpc/xml.js';
+import { type Refusal, refusalOf } from './door.js';
+import { CallInFlight, InFlight } from './in-flight.js';
+import type { Limits } from './limits.js';
+import { type Address, bind, urlOf } from './listen.js';
 import type { Log } from './log.js';
+import { type CallContext, loggedFault } from './method.js';
+import type { Secrets } from './secrets.js';
+import type { TlsOptions } from './settings.js';
+import { readBody, writeAnswer } from './wire.js';
 
 export interface FrontOptions {
-  host: string;
-  port: number;
-  /** The largest body, in bytes. */
-  maxBodyBytes: number;
-  call: (method: string, params: Value[]) => Promise<Value>;
+  address: Address;
+  keys: Keys;
+  limits: Limits;
+  call: (method: string, params: Value[], context: Pick<CallContext, 'whenLost'>) => Promise<Value>;
   /** Ends requests that have not come in whole and answers that nobody reads. */
   signal: AbortSignal;
   log: Log;
 }
 
-/** A caller that has not sent its request by then gets 408. */
-const requestTimeoutMs = 30_000;
+/** What daemon and callers prove themselves with. */
+export interface Keys {
+  tls: TlsOptions | undefined;
+  secrets: Secrets | undefined;
+}
+
 /** Longer than callers pause, so that their connections live on; Node's clients are told and let go a second earlier. */
 const keepAliveTimeoutMs = 65_000;
+/** How often Node looks for callers that are too slow. */
+const lookEveryMs = 1000;
 
 export class Front {
   readonly #options: FrontOptions;
-  readonly #server: Server;
+  readonly #server: Server | TlsServer;
+  readonly #inFlight: InFlight;
   readonly #underWay = new Set<Promise<void>>();
+  /** At most a line a second, however many knock. */
+  readonly #logRefusal: Log;
+  #keys: Keys;
   #stopping = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: FrontOptions) {
     this.#options = options;
-    this.#server = createServer(
-      { requestTimeout: requestTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs },
-      (request, response) => {
-        const work = this.#serve(request, response);
-        this.#underWay.add(work);
-        void work.finally(() => this.#underWay.delete(work));
-      },
+    this.#keys = options.keys;
+    this.#inFlight = new InFlight(options.limits);
+    this.#logRefusal = boundedLog(options.log, 1000);
+    const { headersTimeoutMs, requestTimeoutMs, maxConnections } = options.limits;
+    const timeouts = {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(lookEveryMs, headersTimeoutMs),
+      keepAliveTimeout: keepAliveTimeoutMs,
+    };
+    const { tls } = options.keys;
+    this.#server = tls
+      ? createTlsServer({ ...timeouts, ...contextOf(tls), handshakeTimeout: headersTimeoutMs })
+      : createServer(timeouts);
+    this.#server.maxConnections = maxConnections;
+    this.#server.on('drop', (dropped?: DropArgument) => {
+      const reason = `there are ${maxConnections} connections already`;
+      this.#logRefusal('connection refused', { reason, from: dropped?.remoteAddress });
+    });
+    this.#server.on('tlsClientError', ({ message }: Error) =>
+      this.#logRefusal('handshake failed', { reason: message }),
     );
+    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const work = this.#serve(request, response);
+      this.#underWay.add(work);
+      void work.finally(() => this.#underWay.delete(work));
+    });
   }
 
   /** The address it listens on, once it does. */
   async listen(): Promise<string> {
-    const { host, port } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, host, resolve);
-    });
+    await bind(this.#server, this.#options.address);
     // A connection that can't be taken, for want of file descriptors say, is no reason to let the others down.
     this.#server.on('error', ({ message }) =>
       this.#options.log('connection lost', { reason: message }),
     );
-    const { address, family, port: taken } = this.#server.address() as AddressInfo;
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
+    return urlOf(this.#server, this.#keys.tls !== undefined);
+  }
+
+  /** From the next call on, and with TLS from the next connection on. */
+  change(keys: Keys): void {
+    this.#keys = keys;
+    if (keys.tls) (this.#server as TlsServer).setSecureContext(contextOf(keys.tls));
   }
 
   /** Takes no more connections, answers new calls with fault 503, and resolves when those under way are answered. */
@@ -70,91 +108,72 @@ export class Front {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.method !== 'POST') {
-      response.setHeader('Allow', 'POST');
-      refuse(response, 405, 'an XML-RPC call is a POST');
-      return;
+    const { tls, secrets } = this.#keys;
+    const door = { secrets, clientCertificates: tls?.clientCa !== undefined };
+    const call = new CallInFlight(this.#inFlight, refusalOf(request, door));
+    const body = await readBody(request, (bytes) => call.keeps(bytes), this.#options.signal);
+    const { refusal } = call;
+    if (body) {
+      if (refusal && 'status' in refusal) this.#refuse(response, refusal);
+      else await this.#answer(response, body, refusal);
     }
-    const { maxBodyBytes, signal } = this.#options;
-    const body = await readBody(request, maxBodyBytes, signal);
-    if (body === 'cut short') return;
-    if (body === 'too large') {
-      refuse(response, 413, `the body is over ${maxBodyBytes} bytes`);
-      return;
-    }
-    const answer = Buffer.from(await this.#call(body, request.headers['content-type']));
+    call.end();
+  }
+
+  #refuse(response: ServerResponse, { status, reason, headers }: Refusal): void {
+    this.#logRefusal('refused', { status, reason, from: response.req.socket.remoteAddress });
+    response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers });
+    response.end(`${reason}\n`);
+  }
+
+  async #answer(response: ServerResponse, body: Buffer, refusal?: OverloadedError): Promise<void> {
+    const { limits, signal } = this.#options;
+    const undo: (() => void)[] = [];
+    const answer = Buffer.from(await this.#call(response.req, body, refusal, undo));
     if (this.#stopping) response.setHeader('Connection', 'close');
     response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': answer.length });
     // Ended only when it is out: a server that closes cuts off what has ended, whether it has been read or not.
-    if (!response.write(answer)) await readOut(response, signal);
+    const taken = await writeAnswer(response, answer, limits.requestTimeoutMs, signal);
     response.end();
+    if (!taken) for (const each of undo) each();
   }
 
-  async #call(body: Buffer, contentType: string | undefined): Promise<string> {
+  /** @param undo gets what is to be done if the answer is lost */
+  async #call(
+    request: IncomingMessage,
+    body: Buffer,
+    refusal: OverloadedError | undefined,
+    undo: (() => void)[],
+  ): Promise<string> {
+    const { call, limits, log } = this.#options;
     try {
+      if (refusal) throw refusal;
       if (this.#stopping) throw new OverloadedError('the daemon is shutting down');
-      const { method, params } = decodeCall(body, contentType);
-      return encodeAnswer(await this.#options.call(method, params));
+      const { method, params } = decodeCall(body, request.headers['content-type'], {
+        depth: limits.maxDepth,
+        values: limits.maxValues,
+        nameLength: limits.maxNameLength,
+        textLength: limits.maxTextLength,
+      });
+      const whenLost = (what: () => void) => undo.push(what);
+      return encodeAnswer(await call(method, params, { whenLost }));
     } catch (error) {
-      const fault: Fault = faultOf(error);
-      this.#logFault(fault);
-      return encodeFault(fault);
+      for (const each of undo.splice(0)) each();
+      return encodeFault(loggedFault(error, log));
     }
   }
-
-  #logFault({ faultCode, message, cause }: Fault): void {
-    const internal = faultCode === INTERNAL && cause instanceof Error ? { stack: cause.stack } : {};
-    this.#options.log('fault', { faultCode, reason: message, ...internal });
-  }
 }
 
-/**
- * 'cut short': the caller hung up, and there is nobody to answer. What is too large is read to its end all the same,
- * and thrown away: most callers listen to no answer before they have sent everything.
- */
-async function readBody(
-  request: IncomingMessage,
-  maxBytes: number,
-  signal: AbortSignal,
-): Promise<Buffer | 'cut short' | 'too large'> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const finish = (result: Buffer | 'cut short' | 'too large') => {
-      signal.removeEventListener('abort', cut);
-      resolve(result);
-    };
-    const cut = () => {
-      request.destroy();
-      finish('cut short');
-    };
-    signal.addEventListener('abort', cut, { once: true });
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > maxBytes) chunks.length = 0;
-      else chunks.push(chunk);
-    });
-    request.once('end', () => finish(bytes > maxBytes ? 'too large' : Buffer.concat(chunks)));
-    request.once('error', cut);
-    request.once('close', () => finish('cut short'));
-  });
-}
-
-/** Resolves when the answer is in the system's hands, or there is nobody left to take it. */
-async function readOut(response: ServerResponse, signal: AbortSignal): Promise<void> {
-  if (response.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    signal.addEventListener('abort', done, { once: true });
-    response.once('drain', done);
-    response.once('close', done);
-  });
-}
-
-function refuse(response: ServerResponse, status: number, reason: string): void {
-  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' });
-  response.end(`${reason}\n`);
+function contextOf({ cert, key, clientCa }: TlsOptions) {
+  return {
+    cert,
+    key,
+    minVersion: 'TLSv1.2' as const,
+    // The door judges certificates: a status tells a caller more than a connection that breaks off.
+    ...(clientCa !== undefined && {
+      ca: [clientCa].flat(),
+      requestCert: true,
+      rejectUnauthorized: false,
+    }),
+  };
 }

@@ -1,2 +1,2 @@
-export { createDaemon, type Daemon, type DaemonOptions } from './daemon.js';
+export { createDaemon, type Daemon, type DaemonKeys, type DaemonOptions } from './daemon.js';
 export { jsonLog, type Log } from './log.js';

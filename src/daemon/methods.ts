@@ -13,57 +13,21 @@ import {
 } from '../errors.js';
 import { checkId, checkToken } from '../notification/address.js';
 import { checkNotification } from '../notification/check.js';
-import { Fault, faultOf, NO_SUCH_METHOD } from '../rpc/faults.js';
+import { Fault, faultOf } from '../rpc/faults.js';
 import { toJsonText } from '../rpc/json.js';
 import type { FeedbackResult, ProvisionResult, SendAnswer } from '../rpc/methods.js';
 import type { Value } from '../rpc/xml.js';
 import type { Answers } from './answers.js';
 import type { App, Apps, ProvisionOptions } from './apps.js';
 import { maxEntries } from './feedback.js';
+import type { CallContext, MethodContext } from './method.js';
 import { asSecret, asText, asTexts, parameters, show } from './parameters.js';
 import { readSendRequest } from './send-request.js';
-
-export interface MethodContext {
-  apps: Apps;
-  answers: Answers;
-  version: string;
-  /** UNIX milliseconds. */
-  startedAt: number;
-  /** Ends what waits for Apple: the daemon is stopping. */
-  signal: AbortSignal;
-}
-
-type Method = (params: Value[], context: MethodContext) => Promise<Value> | Value;
-
-/** By name; nothing else can be called from outside. */
-const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
-  ['provision', provision],
-  ['notify', notify],
-  ['feedback', feedback],
-  ['apnsd.provision', provisionEntry],
-  ['apnsd.send', send],
-  ['apnsd.feedback', readFeedback],
-  ['apnsd.status', status],
-  ['system.listMethods', () => [...methods.keys()].sort()],
-]);
-
-/** @throws ApnsdError or Fault */
-export async function callMethod(
-  name: string,
-  params: Value[],
-  context: MethodContext,
-): Promise<Value> {
-  const method = methods.get(name);
-  if (!method) {
-    throw new Fault(NO_SUCH_METHOD, `there is no method ${show(name)}, see system.listMethods`);
-  }
-  return method(params, context);
-}
 
 /** A day; timers know nothing beyond 24 of them. */
 const maxTimeoutSeconds = 86_400;
 
-async function provision(params: Value[], { apps }: MethodContext): Promise<null> {
+export async function provision(params: Value[], { apps }: MethodContext): Promise<null> {
   const [appId, cert, environment, timeout] = parameters(
     params,
     ['appId', 'cert', 'environment'],
@@ -86,7 +50,7 @@ async function provision(params: Value[], { apps }: MethodContext): Promise<null
   return null;
 }
 
-async function provisionEntry(params: Value[], { apps }: MethodContext): Promise<Value> {
+export async function provisionEntry(params: Value[], { apps }: MethodContext): Promise<Value> {
   const [entry] = parameters(params, ['entry']);
   return outlineOf(await apps.provision(readEntry(entry)));
 }
@@ -132,7 +96,7 @@ export function readEntry(entry: unknown): ProvisionOptions {
   };
 }
 
-async function notify(params: Value[], { apps, signal }: MethodContext): Promise<null> {
+export async function notify(params: Value[], { apps, signal }: MethodContext): Promise<null> {
   const [appId, target, what] = parameters(params, ['appId', 'tokens', 'notifications']);
   const app = appNamed(apps, asText('appId', appId));
   const tokens = Array.isArray(target) ? target : [target];
@@ -195,13 +159,17 @@ function listed(positions: number[]): string {
   return positions.slice(0, mostPositions).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-function feedback(params: Value[], { apps }: MethodContext): Value {
+export function feedback(params: Value[], { apps, whenLost }: CallContext): Value {
   const [appId] = parameters(params, ['appId']);
-  const dead = appNamed(apps, asText('appId', appId)).feedback.take();
+  const { feedback } = appNamed(apps, asText('appId', appId));
+  const dead = feedback.take();
+  whenLost(() => {
+    for (const { token, unregisteredAt } of dead) feedback.add(token, unregisteredAt);
+  });
   return dead.map(({ token, unregisteredAt }) => [new Date(unregisteredAt), token]);
 }
 
-function readFeedback(params: Value[], { apps }: MethodContext): Value {
+export function readFeedback(params: Value[], { apps }: MethodContext): Value {
   const [appId, cursor] = parameters(params, ['appId', 'cursor']);
   const read = apps.get(asText('appId', appId)).feedback.read(asText('cursor', cursor));
   return {
@@ -210,7 +178,10 @@ function readFeedback(params: Value[], { apps }: MethodContext): Value {
   } satisfies FeedbackResult;
 }
 
-async function send(params: Value[], { apps, answers, signal }: MethodContext): Promise<string> {
+export async function send(
+  params: Value[],
+  { apps, answers, signal }: MethodContext,
+): Promise<string> {
   const [appId, text] = parameters(params, ['appId', 'request']);
   const app = apps.get(asText('appId', appId));
   const { timeoutMs, groups } = readSendRequest(asText('request', text));
@@ -254,7 +225,10 @@ async function sendOne(
   }
 }
 
-function status(params: Value[], { apps, answers, version, startedAt }: MethodContext): Value {
+export function status(
+  params: Value[],
+  { apps, answers, version, startedAt }: MethodContext,
+): Value {
   parameters(params, []);
   return {
     version,

@@ -1,14 +1,31 @@
 /** A daemon's options, checked and with everything in its place. */
 import { X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
+import { statSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import createDebug from 'debug';
 import { appleGateways, type Environment, type Gateways } from '../apns/gateway.js';
 import { ConfigError, CredentialsError } from '../errors.js';
+import { checkNumber, defaultLimits, type Limits, limitsFrom, maxTimerMs } from './limits.js';
+import { type Address, isLocal, parseListen } from './listen.js';
 import type { Log } from './log.js';
+import { Secrets } from './secrets.js';
 
-export interface DaemonOptions {
-  /** `HOST:PORT`, a loopback address; port 0 takes a free one. @default '127.0.0.1:7077' */
+export interface DaemonOptions extends Partial<Limits> {
+  /**
+   * `HOST:PORT` or `unix:/path.sock`; port 0 takes a free one. What others than this machine can reach needs `tls`, and
+   * `secrets` or `tls.clientCa`. @default '127.0.0.1:7077'
+   */
   listen?: string;
+  /** Who may connect to a unix socket. @default 0o600 */
+  listenMode?: number;
+  /** Speaks TLS. */
+  tls?: TlsOptions;
+  /** `user:secret` each, of which callers must show one; several, so that they can be changed one by one. */
+  secrets?: readonly string[];
+  /** Listens on any address even without TLS or secrets: for private networks. @default false */
+  insecure?: boolean;
+  /** A folder: the paths of files in `provision` and `apnsd.provision` must lead into it. @default any path will do */
+  certRoot?: string;
   /** Where Apple, or a simulator, is: `https://host:port` by environment. @default Apple's own */
   gateways?: Partial<Record<Environment, string>>;
   /** Certificate authorities, PEM, beside those that Node brings: for both environments, or for each. */
@@ -21,24 +38,34 @@ export interface DaemonOptions {
   remember?: number;
   /** How long `close()` lets calls under way finish, in milliseconds. @default 10,000 */
   drainTimeoutMs?: number;
-  /** The largest request body, in bytes. @default 16 MiB */
-  maxBodyBytes?: number;
   /** Takes each event that an operator would want to read. @default debug's `apnsd:daemon` */
   log?: Log;
+}
+
+export interface TlsOptions {
+  /** The daemon's certificate, with those between it and its authority, and its key, PEM. */
+  cert: string;
+  key: string;
+  /** Authorities, PEM: callers must show a certificate that one of them has signed. */
+  clientCa?: Pems;
 }
 
 type Pems = string | readonly string[];
 
 export interface Settings {
-  host: string;
-  port: number;
+  address: Address;
+  tls: TlsOptions | undefined;
+  secrets: Secrets | undefined;
+  /** What is missing for an address that others can reach. */
+  lacks: readonly string[];
+  certRoot: string | undefined;
   gateways: Gateways;
   ca: Readonly<Record<Environment, readonly string[]>>;
   initial: readonly unknown[];
   watchMs: number;
   remember: number;
   drainTimeoutMs: number;
-  maxBodyBytes: number;
+  limits: Limits;
   log: Log;
 }
 
@@ -50,65 +77,93 @@ const defaults = {
   /** Some 15 MB; a repeat comes within seconds. */
   remember: 50_000,
   drainTimeoutMs: 10_000,
-  /** A list of 1,000 of the largest payloads, escaped, and some air. */
-  maxBodyBytes: 16 << 20,
 };
 
 const knownOptions = [
   'listen',
+  'listenMode',
+  'tls',
+  'secrets',
+  'insecure',
+  'certRoot',
   'gateways',
   'ca',
   'initial',
   'watchMs',
   'remember',
   'drainTimeoutMs',
-  'maxBodyBytes',
+  ...(Object.keys(defaultLimits) as (keyof Limits)[]),
   'log',
 ] as const satisfies (keyof DaemonOptions)[];
 
-/** @throws ConfigError for a wrong option, CredentialsError for a `ca` that is none */
+/** @throws ConfigError for a wrong option, CredentialsError for certificates and keys that are none */
 export function settingsFrom(options: DaemonOptions): Settings {
   for (const name of Object.keys(options)) {
     if (knownOptions.some((known) => known === name)) continue;
     throw new ConfigError(`${name} is no option, expected ${knownOptions.join(', ')}`);
   }
   const {
+    listen = defaults.listen,
     watchMs = defaults.watchMs,
     remember = defaults.remember,
     drainTimeoutMs = defaults.drainTimeoutMs,
-    maxBodyBytes = defaults.maxBodyBytes,
   } = options;
+  const address = parseListen(listen, options.listenMode);
+  const tls = options.tls && checkTls(options.tls, address);
+  const secrets = options.secrets && new Secrets(options.secrets);
+  const lacks = isLocal(address) ? [] : missing(tls, secrets);
+  if (lacks.length > 0 && !options.insecure) {
+    throw new ConfigError(
+      `listen is ${JSON.stringify(listen)}, which others can reach: expected ${lacks.join(', and ')}, ` +
+        'since whoever can reach the daemon can push; insecure goes without, on a private network',
+    );
+  }
   const debug = createDebug('apnsd:daemon');
   return Object.freeze({
-    ...parseListen(options.listen ?? defaults.listen),
+    address,
+    tls,
+    secrets,
+    lacks,
+    certRoot: checkFolder(options.certRoot),
     gateways: { ...appleGateways, ...checkGateways(options.gateways ?? {}) },
     ca: checkCa(options.ca ?? {}),
     initial: options.initial ?? [],
-    watchMs: checkNumber('watchMs', watchMs, 1, 86_400_000),
+    watchMs: checkNumber('watchMs', watchMs, 1, maxTimerMs),
     remember: checkNumber('remember', remember, 0, 10_000_000),
-    // A day: timers know nothing beyond 24 of them.
-    drainTimeoutMs: checkNumber('drainTimeoutMs', drainTimeoutMs, 0, 86_400_000),
-    // A body becomes one string, which Node bounds at 512 MiB.
-    maxBodyBytes: checkNumber('maxBodyBytes', maxBodyBytes, 1, 1 << 28),
+    drainTimeoutMs: checkNumber('drainTimeoutMs', drainTimeoutMs, 0, maxTimerMs),
+    limits: limitsFrom(options),
     log: options.log ?? ((event, fields) => debug('%s %o', event, fields)),
   });
 }
 
-function parseListen(listen: string): { host: string; port: number } {
-  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen) ?? [];
-  const host = bracketed ?? plain;
-  const port = Number(digits);
-  if (host === undefined || port > 65_535) {
-    throw new ConfigError(`listen is ${JSON.stringify(listen)}, expected HOST:PORT`);
+function missing(tls: TlsOptions | undefined, secrets: Secrets | undefined): string[] {
+  return [
+    ...(tls ? [] : ['tls']),
+    ...(secrets || tls?.clientCa !== undefined ? [] : ['secrets or tls.clientCa']),
+  ];
+}
+
+function checkTls(tls: TlsOptions, address: Address): TlsOptions {
+  if ('path' in address) throw new ConfigError('tls is for HOST:PORT, but listen is a unix socket');
+  for (const name of ['cert', 'key'] as const) {
+    if (tls[name] === undefined) throw new ConfigError(`tls.${name} is missing`);
   }
-  const loopback =
-    host === 'localhost' || host === '::1' || (isIP(host) === 4 && /^127\./.test(host));
-  if (!loopback) {
-    throw new ConfigError(
-      `listen is ${JSON.stringify(listen)}, expected a loopback address such as 127.0.0.1: whoever can reach the daemon can push`,
-    );
+  const { cert, key, clientCa } = tls;
+  if (clientCa !== undefined) checkPems('tls.clientCa', [clientCa].flat());
+  try {
+    createSecureContext({ cert, key });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new CredentialsError(`tls.cert and tls.key can't be used: ${code}`, { cause });
   }
-  return { host, port };
+  return tls;
+}
+
+function checkFolder(certRoot: string | undefined): string | undefined {
+  if (certRoot === undefined || statSync(certRoot, { throwIfNoEntry: false })?.isDirectory()) {
+    return certRoot;
+  }
+  throw new ConfigError(`certRoot is ${JSON.stringify(certRoot)}, expected a folder`);
 }
 
 function checkGateways(gateways: Partial<Record<Environment, string>>): typeof gateways {
@@ -128,7 +183,10 @@ function checkCa(ca: NonNullable<DaemonOptions['ca']>): Settings['ca'] {
   const each = typeof ca === 'string' || isList(ca) ? { sandbox: ca, production: ca } : ca;
   checkEnvironments('ca', each);
   const { sandbox = [], production = [] } = each;
-  return { sandbox: checkPems([sandbox].flat()), production: checkPems([production].flat()) };
+  return {
+    sandbox: checkPems('ca', [sandbox].flat()),
+    production: checkPems('ca', [production].flat()),
+  };
 }
 
 /** Array.isArray does not tell a readonly list. */
@@ -137,12 +195,12 @@ function isList(value: object): value is readonly string[] {
 }
 
 /** Node takes any text for an authority, and then trusts nobody more. */
-function checkPems(pems: readonly string[]): readonly string[] {
+function checkPems(name: string, pems: readonly string[]): readonly string[] {
   for (const pem of pems) {
     try {
       new X509Certificate(pem);
     } catch (cause) {
-      throw new CredentialsError('ca holds no CERTIFICATE, expected PEM text', { cause });
+      throw new CredentialsError(`${name} holds no CERTIFICATE, expected PEM text`, { cause });
     }
   }
   return pems;
@@ -155,9 +213,4 @@ function checkEnvironments(name: string, byEnvironment: object): void {
       `${name} has ${JSON.stringify(environment)}, expected sandbox or production`,
     );
   }
-}
-
-function checkNumber(name: string, value: number, least: number, most: number): number {
-  if (value >= least && value <= most) return value;
-  throw new ConfigError(`${name} is ${value}, expected a number from ${least} to ${most}`);
 }

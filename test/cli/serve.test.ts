@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { serveHelp } from '../../src/cli/serve-flags.js';
 import { createDaemon } from '../../src/daemon/index.js';
 import {
   createAuthority,
@@ -178,11 +179,7 @@ test('it goes on pushing when nobody reads its log any more', async () => {
 });
 
 test('--help lists every flag', async () => {
-  const { code, stdout } = await run('serve', '--help');
-  assert.equal(code, 0);
-  for (const flag of ['listen', 'config', 'gateway', 'ca', 'drain-timeout', 'version', 'help']) {
-    assert.match(stdout, new RegExp(`^  --${flag}\\b`, 'm'));
-  }
+  assert.deepEqual(await run('serve', '--help'), { code: 0, stdout: serveHelp, stderr: '' });
 });
 
 test('a start that fails prints one line and nothing else: 2 for wrong usage, 1 for the rest', async () => {
@@ -199,7 +196,7 @@ test('a start that fails prints one line and nothing else: 2 for wrong usage, 1 
   const noPem = await file('no.pem', 'hello');
   const cases: [argv: string[], code: number, says: RegExp][] = [
     [['--port', '7077'], 2, /'--port'/],
-    [['--listen', '0.0.0.0:7077'], 2, /expected a loopback address such as 127\.0\.0\.1: whoever/],
+    [['--listen', '0.0.0.0:7077'], 2, /which others can reach: expected tls, and secrets or/],
     [['--gateway', 'sandbox'], 2, /^--gateway is "sandbox", expected ENV=URL$/],
     [
       ['--drain-timeout', 'soon'],

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { Feedback } from '../../src/daemon/feedback.js';
+import type { DaemonOptions } from '../../src/daemon/index.js';
+import { encodeAnswer, type Value } from '../../src/rpc/xml.js';
 import { startTestDaemon } from '../../src/testing/index.js';
-import { call, callXml, post } from '../support/calling.js';
+import { call, callXml, post, socketTo } from '../support/calling.js';
 
 const note = { aps: { alert: 'Hello' } };
 const at = new Date(1_700_000_000_000);
@@ -12,8 +15,8 @@ interface Read {
   cursor: string;
 }
 
-async function startDaemon() {
-  const daemon = await startTestDaemon();
+async function startDaemon(options: DaemonOptions = {}) {
+  const daemon = await startTestDaemon({ daemon: options });
   const { host, simulator } = daemon;
   await call(host, 'provision', 'app', simulator.certificate, 'sandbox');
   /** Has Apple call these tokens dead. */
@@ -148,4 +151,66 @@ test('beyond a hundred thousand the oldest are dropped and counted', () => {
   assert.equal(feedback.dropped, 2);
   assert.equal(feedback.take()[0]?.token, '2');
   assert.equal(feedback.size, 0);
+});
+
+/** As a caller writes it by hand. */
+function requestOf(method: string, ...params: Value[]): string {
+  const body = callXml(method, ...params.map(xmlOf));
+  return `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
+function xmlOf(value: Value): string {
+  const [, xml = ''] = /<param><value>(.*)<\/value><\/param>/s.exec(encodeAnswer(value)) ?? [];
+  return xml;
+}
+
+test('a list whose caller hung up before its answer is handed out again', async () => {
+  await using daemon = await startDaemon();
+  const { host, simulator } = daemon;
+  await daemon.kill('aa', 'bb');
+  const release = simulator.hold();
+  const gone = socketTo(host);
+  const calls = [
+    { methodName: 'feedback', params: ['app'] },
+    { methodName: 'notify', params: ['app', 'cc', note] },
+  ];
+  gone.write(requestOf('system.multicall', calls));
+  await simulator.until(() => simulator.pending === 1);
+  assert.deepEqual(await call(host, 'feedback', 'app'), []);
+  // The daemon answers an end with its own.
+  gone.resume().end();
+  await once(gone, 'close');
+  release();
+  const until = async (count: number) => {
+    let read = await daemon.read('');
+    while (read.entries.length < count) read = await daemon.read('');
+    return tokensOf(read);
+  };
+  assert.deepEqual(await until(2), ['aa', 'bb']);
+  assert.equal(((await call(host, 'feedback', 'app')) as []).length, 2);
+  assert.deepEqual(await call(host, 'feedback', 'app'), []);
+});
+
+test('a list whose caller reads nothing is handed out again, and the caller is let go', async () => {
+  await using daemon = await startDaemon({ requestTimeoutMs: 300 });
+  const { host } = daemon;
+  await daemon.kill('aa');
+  const deaf = socketTo(host);
+  deaf.on('error', () => {});
+  deaf.pause();
+  // Each bad member is answered with its id: 10 MB, more than the buffers on the way.
+  const to = Array.from({ length: 10_000 }, () => ['', 'x'.repeat(1000)]);
+  const large = JSON.stringify({ timeoutMs: 1000, notifications: [{ payload: note, to }] });
+  const calls = [
+    { methodName: 'feedback', params: ['app'] },
+    { methodName: 'apnsd.send', params: ['app', large] },
+  ];
+  deaf.write(requestOf('system.multicall', calls));
+  // Its answer has begun: what comes now was handed out before.
+  await once(deaf, 'readable');
+  let list: unknown = [];
+  while (Array.isArray(list) && list.length === 0) list = await call(host, 'feedback', 'app');
+  assert.deepEqual(list, [[at, 'aa']]);
+  deaf.resume();
+  if (!deaf.closed) await once(deaf, 'close');
 });

@@ -1,20 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { createDaemon } from '../../src/daemon/index.js';
 import { startTestDaemon } from '../../src/testing/index.js';
-import { call, callXml, faultCodeOf, post } from '../support/calling.js';
+import { call, callXml, faultCodeOf, post, socketTo } from '../support/calling.js';
 
 const listen = '127.0.0.1:0';
 const listMethods = callXml('system.listMethods');
-
-function socketTo(url: string): Socket {
-  const { hostname, port } = new URL(url);
-  return connect(Number(port), hostname);
-}
 
 test('a call may be posted to any path', async () => {
   await using daemon = await createDaemon({ listen });
@@ -45,6 +40,8 @@ test('what is wrong with a call is a fault over HTTP 200 that says what', async 
     ['{"method":"notify"}', -32700, /expected XML/],
     [listMethods.slice(0, -5), -32700, /methodCall/],
     ['<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]><a>&e;</a>', -32700, /DOCTYPE/],
+    ['<!DOCTYPE methodCall><methodCall></methodCall>', -32700, /DOCTYPE/],
+    [callXml('notify', '&nbsp;'), -32700, /nbsp/],
     ['<methodResponse></methodResponse>', -32600, /methodCall/],
     ['<methodCall></methodCall>', -32600, /methodName/],
     [callXml('notify', '<int>one</int>'), -32600, /expected an integer/],
@@ -164,4 +161,61 @@ test('bytes that are no HTTP are answered 400, and the next call is served', asy
   socket.write('\x16\x03\x01 this is TLS, say\r\n\r\n');
   assert.match(await text(socket), /^HTTP\/1\.1 400 /);
   assert.equal((await post(daemon.url, listMethods)).status, 200);
+});
+
+test('members named as what every object has are plain data, on their way to Apple too', async () => {
+  await using daemon = await startTestDaemon();
+  const { host, initial, simulator } = daemon;
+  await call(host, 'apnsd.provision', ...initial);
+  const appId = initial[0]?.appId ?? '';
+  const payload = '{"__proto__":{"admin":1},"constructor":{"prototype":"x"},"toString":"y"}';
+  const member = (name: string, value: string) =>
+    `<member><name>${name}</name><value>${value}</value></member>`;
+  const struct = (...members: string[]) => `<struct>${members.join('')}</struct>`;
+  const sent = await post(
+    host,
+    callXml(
+      'notify',
+      appId,
+      'aa11',
+      struct(
+        member('__proto__', struct(member('admin', '<int>1</int>'))),
+        member('constructor', struct(member('prototype', 'x'))),
+        member('toString', 'y'),
+      ),
+    ),
+  );
+  assert.equal(faultCodeOf(sent), undefined);
+  const to = JSON.stringify([['aa11', crypto.randomUUID()]]);
+  const request = `{"timeoutMs":5000,"notifications":[{"payload":${payload},"to":${to}}]}`;
+  assert.match(String(await call(host, 'apnsd.send', appId, request)), /"status":"accepted"/);
+  assert.deepEqual(
+    simulator.accepted.map(({ payload }) => JSON.stringify(payload)),
+    [payload, payload],
+  );
+  assert.equal(Reflect.get({}, 'admin'), undefined);
+  const entry = callXml('apnsd.provision', struct(member('__proto__', struct())));
+  assert.match((await post(host, entry)).text, /__proto__.* is no field/);
+});
+
+test('a caller that sent calls ahead and hangs up leaves nothing behind', async () => {
+  await using daemon = await startTestDaemon();
+  const { host, initial, simulator } = daemon;
+  await call(host, 'apnsd.provision', ...initial);
+  const release = simulator.hold();
+  const body = callXml('notify', initial[0]?.appId ?? '', 'aa11', '<struct/>');
+  const requests = [body, ...Array(20).fill(listMethods)].map(
+    (each) => `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${each.length}\r\n\r\n${each}`,
+  );
+  const socket = socketTo(host);
+  socket.write(requests.join(''));
+  await simulator.until(() => simulator.pending === 1);
+  socket.resume().end();
+  await once(socket, 'close');
+  const before = performance.now();
+  const closing = daemon.close();
+  release();
+  await closing;
+  // Well before the drain timeout of ten seconds.
+  assert.ok(performance.now() - before < 8000);
 });

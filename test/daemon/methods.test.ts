@@ -18,6 +18,9 @@ test('system.listMethods lists them all in order', async () => {
     'notify',
     'provision',
     'system.listMethods',
+    'system.methodHelp',
+    'system.methodSignature',
+    'system.multicall',
   ]);
 });
 

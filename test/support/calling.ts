@@ -1,6 +1,9 @@
 /** Calls a daemon as its clients do: over plain HTTP, and by npm xmlrpc. */
-import { type OutgoingHttpHeaders, request } from 'node:http';
+import { request as httpRequest, type OutgoingHttpHeaders } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import type { SecureContextOptions } from 'node:tls';
 import xmlrpc from 'xmlrpc';
 import type { SendAnswer, SendNotification } from '../../src/rpc/methods.js';
 
@@ -15,17 +18,21 @@ export interface HttpOptions {
   /** @default '/' */
   path?: string;
   headers?: OutgoingHttpHeaders;
+  /** For an https:// url. */
+  tls?: SecureContextOptions;
 }
 
 /** One HTTP request over a connection of its own. */
 export function post(
   url: string,
   body: string | Buffer,
-  { method = 'POST', path = '/', headers = { 'Content-Type': 'text/xml' } }: HttpOptions = {},
+  { method = 'POST', path = '/', headers = { 'Content-Type': 'text/xml' }, tls }: HttpOptions = {},
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const { hostname, port } = new URL(url);
-    const call = request({ hostname, port, path, method, headers, agent: false }, (response) => {
+    const { protocol, hostname, port, pathname } = new URL(url);
+    const where = protocol === 'unix:' ? { socketPath: pathname } : { hostname, port };
+    const request = protocol === 'https:' ? httpsRequest : httpRequest;
+    const call = request({ ...where, ...tls, path, method, headers, agent: false }, (response) => {
       const { statusCode: status = 0, headers } = response;
       text(response).then((text) => resolve({ status, headers, text }), reject);
     });
@@ -65,4 +72,10 @@ export async function send(
 ): Promise<SendAnswer[]> {
   const request = JSON.stringify({ timeoutMs, notifications });
   return JSON.parse(String(await call(url, 'apnsd.send', appId, request)));
+}
+
+/** A socket for requests written by hand. */
+export function socketTo(url: string): Socket {
+  const { protocol, hostname, port, pathname } = new URL(url);
+  return protocol === 'unix:' ? connect(pathname) : connect(Number(port), hostname);
 }

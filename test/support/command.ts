@@ -51,7 +51,7 @@ export async function serve(...argv: string[]): Promise<Served> {
   const lines: string[] = [];
   const log = createInterface(child.stderr).on('line', (line) => lines.push(line));
   const first = await Promise.race([once(createInterface(child.stdout), 'line'), ended]);
-  const [, url] = /^apnsd listening on (http:\/\/127\.0\.0\.1:\d+)$/.exec(String(first[0])) ?? [];
+  const [, url] = /^apnsd listening on (\S+)$/.exec(String(first[0])) ?? [];
   if (url === undefined) throw new Error(`it did not listen: ${lines.join('\n')}`);
   return {
     url,

@@ -1,0 +1,60 @@
+/** The calls in flight: whether there is room for one more, and for its body. */
+import { OverloadedError } from '../errors.js';
+import type { Refusal } from './door.js';
+import type { Limits } from './limits.js';
+
+export class InFlight {
+  readonly limits: Pick<Limits, 'maxBodyBytes' | 'maxCalls' | 'maxCallBytes'>;
+  calls = 0;
+  /** Of their bodies. */
+  bytes = 0;
+
+  constructor(limits: InFlight['limits']) {
+    this.limits = limits;
+  }
+}
+
+/** One of them, from its headers to the end of its answer; what is refused takes no room. */
+export class CallInFlight {
+  /** Why it is not made. */
+  refusal: Refusal | OverloadedError | undefined;
+  readonly #all: InFlight;
+  readonly #counted: boolean;
+  #bytes = 0;
+
+  constructor(all: InFlight, refusal: Refusal | undefined) {
+    this.#all = all;
+    this.refusal = refusal;
+    const { maxCalls } = all.limits;
+    if (all.calls >= maxCalls) {
+      this.refusal ??= new OverloadedError(`${maxCalls} calls are in flight, which is the limit`);
+    }
+    this.#counted = this.refusal === undefined;
+    if (this.#counted) all.calls += 1;
+  }
+
+  /** Whether so many more bytes of its body are to be kept; if not, nor is what was kept before. */
+  keeps(bytes: number): boolean {
+    if (this.refusal) return false;
+    const { maxBodyBytes, maxCallBytes } = this.#all.limits;
+    this.#count(bytes);
+    if (this.#bytes > maxBodyBytes) {
+      this.refusal = { status: 413, reason: `the body is over ${maxBodyBytes} bytes` };
+    } else if (this.#all.bytes > maxCallBytes) {
+      const reason = `the calls in flight are over ${maxCallBytes} bytes, which is the limit`;
+      this.refusal = new OverloadedError(reason);
+    } else return true;
+    this.#count(-this.#bytes);
+    return false;
+  }
+
+  end(): void {
+    if (this.#counted) this.#all.calls -= 1;
+    this.#count(-this.#bytes);
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#all.bytes += bytes;
+  }
+}

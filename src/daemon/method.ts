@@ -1,0 +1,39 @@
+/** What a method is, and what it gets. */
+import { type Fault, faultOf, INTERNAL } from '../rpc/faults.js';
+import type { Value } from '../rpc/xml.js';
+import type { Answers } from './answers.js';
+import type { Apps } from './apps.js';
+import type { Log } from './log.js';
+
+export interface Method {
+  /** @throws ApnsdError or Fault */
+  run(params: Value[], context: CallContext): Promise<Value> | Value;
+  /** Types of XML-RPC for each way to call it: the result's, then the parameters'. */
+  signatures: string[][];
+  help: string;
+}
+
+export interface MethodContext {
+  apps: Apps;
+  answers: Answers;
+  version: string;
+  /** UNIX milliseconds. */
+  startedAt: number;
+  /** Ends what waits for Apple: the daemon is stopping. */
+  signal: AbortSignal;
+  log: Log;
+}
+
+export interface CallContext extends MethodContext {
+  /** Takes what is to be done if the answer does not reach its caller. */
+  whenLost: (undo: () => void) => void;
+}
+
+/** What is answered for an error; one of the daemon's own is logged with its stack. */
+export function loggedFault(error: unknown, log: Log): Fault {
+  const fault = faultOf(error);
+  const { faultCode, message, cause } = fault;
+  const internal = faultCode === INTERNAL && cause instanceof Error ? { stack: cause.stack } : {};
+  log('fault', { faultCode, reason: message, ...internal });
+  return fault;
+}

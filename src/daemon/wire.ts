@@ -1,0 +1,63 @@
+/** Reads a request's body and writes its answer, or learns that there is nobody left to talk to. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/**
+ * The body; undefined where the caller hung up, or the signal cut it off. What is not wanted is read to its end all
+ * the same, and thrown away: most callers listen to no answer before they have sent everything.
+ * @param wants is told the length of each piece
+ */
+export async function readBody(
+  request: IncomingMessage,
+  wants: (bytes: number) => boolean,
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    const pieces: Buffer[] = [];
+    const finish = (body?: Buffer) => {
+      signal.removeEventListener('abort', cut);
+      resolve(body);
+    };
+    const cut = () => {
+      request.destroy();
+      finish();
+    };
+    signal.addEventListener('abort', cut, { once: true });
+    request.on('data', (piece: Buffer) => {
+      if (wants(piece.length)) pieces.push(piece);
+      else pieces.length = 0;
+    });
+    request.once('end', () => finish(Buffer.concat(pieces)));
+    request.once('error', cut);
+    request.once('close', () => finish());
+  });
+}
+
+/**
+ * Resolves when the answer is in the system's hands, with true, or when there is nobody to take it. A caller that
+ * takes nothing of it for so long is let go.
+ */
+export async function writeAnswer(
+  response: ServerResponse,
+  answer: Buffer,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { socket } = response.req;
+  if (socket.destroyed) return false;
+  return new Promise((resolve) => {
+    const finish = (taken: boolean) => {
+      signal.removeEventListener('abort', lost);
+      socket.off('close', lost);
+      response.setTimeout(0);
+      resolve(taken);
+    };
+    const lost = () => finish(false);
+    signal.addEventListener('abort', lost, { once: true });
+    // As many as the caller has sent calls ahead of the answers.
+    socket.setMaxListeners(0);
+    socket.once('close', lost);
+    response.setTimeout(timeoutMs);
+    // Node reports what it throws away with a socket as written.
+    response.write(answer, (error) => finish(!error && !socket.destroyed));
+  });
+}
