@@ -72,7 +72,7 @@ test('what is not as it should be is a fault', async (t) => {
     [
       'a copy without collapse id',
       { record: [taken({ status: 0 }), taken({ headers: {} })] },
-      /collapse ids one, $/,
+      /collapse id is not its apns-id/,
     ],
     ["another one's payload", { record: [taken({ payload: payloadOf(1) })] }, /another one's/],
     ['a token nobody sent to', { record: [taken(), taken({ token: tokenOf(1) })] }, /never sent/],

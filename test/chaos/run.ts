@@ -24,6 +24,8 @@ export interface RunOptions extends Plan {
 
 /** Shorter than a silence may be, so that the app gives up attempts whose request has left; longer than the daemon is stopped. */
 const timeoutMs = 4000;
+/** Between two troubles of a track, late as it may be: there must be something for the second one to hit. */
+const breathMs = 250;
 
 export async function run({ policy, rate, say, ...plan }: RunOptions): Promise<Evidence> {
   const folder = makeFolder();
@@ -50,7 +52,7 @@ export async function run({ policy, rate, say, ...plan }: RunOptions): Promise<E
   const tell = (what: string) => say(`${(elapsed() / 1000).toFixed(1).padStart(6)} s  ${what}`);
   const tracks = schedule(plan).map(async (troubles) => {
     for (const trouble of troubles) {
-      await delay(Math.max(0, trouble.atMs - elapsed()));
+      await delay(Math.max(breathMs, trouble.atMs - elapsed()));
       tell(nameOf(trouble));
       await stage.play(trouble);
     }
