@@ -27,8 +27,8 @@ secrets and the files for TLS again.
   --drain-timeout S      seconds to finish what was accepted, at the end (10)
 
 Who may call:
-  --secret-file FILE     lines of user:secret, of which callers must show one (HTTP
-                         Basic)
+  --secret-file FILE     lines of user:secret, of which callers must show one, as
+                         HTTP Basic
   --tls-cert FILE        speak TLS with this certificate, PEM
   --tls-key FILE         its key, PEM
   --tls-client-ca FILE   callers must show a certificate that one of these authorities
