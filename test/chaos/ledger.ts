@@ -1,10 +1,11 @@
 /** The judgement: what the app was told of each notification, held against what Apple saw of it. */
+import type { Receipt } from 'apnsd';
 import type { RecordedRequest } from 'apnsd/testing';
 
 /** What the app was told of one notification. */
 export interface Outcome {
   number: number;
-  status: 'accepted' | 'rejected' | 'failed';
+  status: Receipt['status'] | 'failed';
   /** The apns-id, where the app was told it. */
   id?: string;
   /** Why it was not accepted. */
