@@ -54,7 +54,8 @@ export class Pulse {
     const now = performance.now();
     const late = now - this.#checkedAt > 2 * this.everyMs;
     this.#checkedAt = now;
-    if (busy) this.#busyAt = now;
+    // Also where each answer was quick: that nothing is under way at this moment says little.
+    if (busy || this.#answered) this.#busyAt = now;
     if (this.#heard) this.#heardAt = now;
     if (this.#answered || (!busy && !wanted)) this.#answeredAt = now;
     this.#heard = false;

@@ -33,6 +33,8 @@ export async function serve(argv: string[]): Promise<number> {
 async function run(flags: Flags, log: Log): Promise<void> {
   // Whoever read the log is gone: no reason to stop pushing.
   process.stderr.on('error', () => undefined);
+  // Whoever reads that it listens may end it at once.
+  const ended = endSignal();
   const starting = start(flags, log);
   let read: Promise<unknown> = starting.catch(() => undefined);
   process.on('SIGHUP', () => {
@@ -41,8 +43,14 @@ async function run(flags: Flags, log: Log): Promise<void> {
   });
   const daemon = await starting;
   process.stdout.write(`apnsd listening on ${daemon.url}\n`);
-  let stopping = false;
-  await new Promise<void>((resolve) => {
+  await ended;
+  await daemon.close();
+}
+
+/** The first one to end it; a second ends it at once. */
+function endSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let stopping = false;
     const stop = () => {
       if (stopping) process.exit(1);
       stopping = true;
@@ -50,7 +58,6 @@ async function run(flags: Flags, log: Log): Promise<void> {
     };
     process.on('SIGTERM', stop).on('SIGINT', stop);
   });
-  await daemon.close();
 }
 
 async function start(flags: Flags, log: Log): Promise<Daemon> {
