@@ -1,6 +1,7 @@
-/** One request on its way from `send` to its outcome, and the line in which requests wait. */
+/** One request on its way from `send` to its outcome. */
 import { ApnsUnavailableError } from '../errors.js';
 import { Waiting } from './deadlines.js';
+import { Flow, type Lane, type Line, type Queued } from './line.js';
 import type { ApnsRequest, Outcome, SendOptions } from './sender.js';
 
 /** The stream that carries an exchange, as far as the exchange must know it. */
@@ -18,13 +19,18 @@ interface Ledger {
   trouble(): Error | undefined;
 }
 
-export class Exchange extends Waiting {
+/** Of requests that come alone. */
+const noFlow = new Flow();
+
+export class Exchange extends Waiting implements Queued<Exchange> {
   readonly request: ApnsRequest;
+  readonly flow: Flow;
   /** The connection that must not carry it. */
   avoid: number | undefined;
   refusals = 0;
   /** At most one of the two: where it waits, or what carries it. */
-  line: Line | undefined;
+  line: Line<Exchange> | undefined;
+  lane: Lane<Exchange> | undefined;
   carrier: Carrier | undefined;
   before: Exchange | undefined;
   behind: Exchange | undefined;
@@ -36,17 +42,22 @@ export class Exchange extends Waiting {
 
   constructor(
     request: ApnsRequest,
-    { deadline, signal, avoid }: SendOptions,
+    { deadline, signal, avoid, flow = noFlow }: SendOptions,
     ledger: Ledger,
     resolve: (outcome: Outcome) => void,
   ) {
     super(deadline);
     this.request = request;
     this.avoid = avoid;
+    this.flow = flow;
     this.#ledger = ledger;
     this.#resolve = resolve;
     this.#signal = signal;
     signal?.addEventListener('abort', this);
+  }
+
+  get bodyBytes(): number {
+    return this.request.body.length;
   }
 
   /** The first outcome counts; there is no second. */
@@ -80,52 +91,4 @@ export class Exchange extends Waiting {
 
 export function abortError({ reason }: AbortSignal): Error {
   return reason instanceof Error ? reason : new Error(`cancelled: ${reason}`);
-}
-
-/** First in, first out; any member can leave at any time. */
-export class Line {
-  length = 0;
-  bytes = 0;
-  #first: Exchange | undefined;
-  #last: Exchange | undefined;
-
-  push(exchange: Exchange): void {
-    this.#insert(exchange, this.#last, undefined);
-  }
-
-  /** For one that has waited before. */
-  pushFront(exchange: Exchange): void {
-    this.#insert(exchange, undefined, this.#first);
-  }
-
-  shift(): Exchange | undefined {
-    const first = this.#first;
-    if (first) this.remove(first);
-    return first;
-  }
-
-  remove(exchange: Exchange): void {
-    const { before, behind } = exchange;
-    if (before) before.behind = behind;
-    else this.#first = behind;
-    if (behind) behind.before = before;
-    else this.#last = before;
-    exchange.before = undefined;
-    exchange.behind = undefined;
-    exchange.line = undefined;
-    this.length -= 1;
-    this.bytes -= exchange.request.body.length;
-  }
-
-  #insert(exchange: Exchange, before: Exchange | undefined, behind: Exchange | undefined): void {
-    exchange.line = this;
-    exchange.before = before;
-    exchange.behind = behind;
-    if (before) before.behind = exchange;
-    else this.#first = exchange;
-    if (behind) behind.before = exchange;
-    else this.#last = exchange;
-    this.length += 1;
-    this.bytes += exchange.request.body.length;
-  }
 }

@@ -3,8 +3,9 @@ import { createSecureContext, rootCertificates } from 'node:tls';
 import { ApnsUnavailableError, ClosedError, OverloadedError } from '../errors.js';
 import { Connection, type Gateway, type Owner } from './connection.js';
 import { Deadlines, Waiting } from './deadlines.js';
-import { abortError, Exchange, Line } from './exchange.js';
+import { abortError, Exchange } from './exchange.js';
 import { defaultLimits, type Limits } from './limits.js';
+import { Line } from './line.js';
 import { boundedLog, type Log } from './log.js';
 import type { ApnsRequest, Outcome, Sender, SenderOptions, SendOptions } from './sender.js';
 
@@ -27,9 +28,9 @@ class Pool implements Sender, Owner {
   readonly #limits: Limits;
   readonly #log: Log;
   readonly #deadlines: Deadlines;
-  readonly #waiting = new Line();
+  readonly #waiting = new Line<Exchange>();
   /** Those that must not go to a certain connection, by its number. */
-  readonly #avoiding = new Map<number, Line>();
+  readonly #avoiding = new Map<number, Line<Exchange>>();
   /** All whose socket is not gone. */
   readonly #connections = new Set<Connection>();
   /** Those whose end has had its consequences. */
@@ -84,18 +85,22 @@ class Pool implements Sender, Owner {
 
   #refusal(request: ApnsRequest, { deadline, signal }: SendOptions): Error | undefined {
     if (this.#closing) return new ClosedError('the connection to Apple was closed');
+    if (!this.hasRoom(1, request.body.length)) {
+      return new OverloadedError('too many requests wait for Apple already');
+    }
+    if (signal?.aborted) return abortError(signal);
+    if (deadline > Date.now()) return undefined;
+    return new ApnsUnavailableError('the deadline was over at the start');
+  }
+
+  hasRoom(requests: number, bodyBytes: number): boolean {
     const { maxWaiting, maxWaitingBytes } = this.#limits;
     let { length, bytes } = this.#waiting;
     for (const line of this.#avoiding.values()) {
       length += line.length;
       bytes += line.bytes;
     }
-    if (length >= maxWaiting || bytes + request.body.length > maxWaitingBytes) {
-      return new OverloadedError(`${length} requests of ${bytes} bytes wait for Apple already`);
-    }
-    if (signal?.aborted) return abortError(signal);
-    if (deadline > Date.now()) return undefined;
-    return new ApnsUnavailableError('the deadline was over at the start');
+    return length + requests <= maxWaiting && bytes + bodyBytes <= maxWaitingBytes;
   }
 
   settled(waiting: Waiting): void {
@@ -270,10 +275,10 @@ class Pool implements Sender, Owner {
   }
 
   /** A connection that is gone, or the only one we may have, can't be avoided. */
-  #lineFor({ avoid }: Exchange): Line {
+  #lineFor({ avoid }: Exchange): Line<Exchange> {
     if (avoid === undefined || this.#limits.maxConnections === 1) return this.#waiting;
     if (!this.#open().some(({ id }) => id === avoid)) return this.#waiting;
-    const line = this.#avoiding.get(avoid) ?? new Line();
+    const line = this.#avoiding.get(avoid) ?? new Line<Exchange>();
     this.#avoiding.set(avoid, line);
     return line;
   }

@@ -1,5 +1,6 @@
 /** The one door between the daemon and Apple: what a request is, how it can end, and what sends it. */
 import type { Limits } from './limits.js';
+import type { Flow } from './line.js';
 import type { Log } from './log.js';
 
 /** One HTTP/2 request to Apple. */
@@ -39,6 +40,8 @@ export interface SendOptions {
   deadline: number;
   /** Cancels the request: it settles as `unsent` or `unknown`, whichever is true. */
   signal?: AbortSignal | undefined;
+  /** Those of one flow are sent in their order, and flows take turns. @default one for all that name none */
+  flow?: Flow | undefined;
   /** The connection not to use, where another can be had: Apple's InternalServerError sticks to one. */
   avoid?: number | undefined;
 }
@@ -47,6 +50,8 @@ export interface SendOptions {
 export interface Sender {
   /** Settles exactly once, by the deadline at the latest, and never rejects. */
   send(request: ApnsRequest, options: SendOptions): Promise<Outcome>;
+  /** Whether so many more requests may wait, whose bodies are so long together. */
+  hasRoom(requests: number, bodyBytes: number): boolean;
   /** Resolves once the gateway has taken the connection (its SETTINGS came); rejects with the reason where it has not by then. */
   ready(options: SendOptions): Promise<void>;
   /** Refuses new requests, lets those under way finish, leaves no handle open. */

@@ -119,9 +119,12 @@ export class Client extends EventEmitter<ClientEvents> {
         const { transport } = footing;
         return footing.either(
           async () => {
-            const params = [appId, request(leftMs)];
-            const answer = await transport.call('apnsd.send', params, attempt);
-            return readAnswer(answer, to, id, number);
+            for (;;) {
+              const params = [appId, request(leftMs)];
+              const answer = await transport.call('apnsd.send', params, attempt);
+              const receipt = readAnswer(answer, to, id, number);
+              if (receipt !== 'pending') return receipt;
+            }
           },
           async (turns): Promise<Receipt> => {
             const params = notifyParams(appId, to, written, notification.body);

@@ -62,8 +62,16 @@ export function encodeSend({
   };
 }
 
-/** @throws ApnsdError for a notification without Apple's answer */
-export function readAnswer(text: unknown, token: string, id: string, attempts: number): Receipt {
+/**
+ * @returns 'pending' where the daemon goes on and is to be asked again, by the same request
+ * @throws ApnsdError for a notification without Apple's answer
+ */
+export function readAnswer(
+  text: unknown,
+  token: string,
+  id: string,
+  attempts: number,
+): Receipt | 'pending' {
   const answer = parse(text);
   if (answer.id !== id) throw new ProtocolError('apnsd.send answered for another notification');
   const common = { token, id, attempts };
@@ -83,6 +91,8 @@ export function readAnswer(text: unknown, token: string, id: string, attempts: n
         ...(unregisteredAt !== undefined && { unregisteredAt: new Date(unregisteredAt) }),
       };
     }
+    case 'pending':
+      return 'pending';
     case 'failed':
       throw errorOfCode(answer.code, answer.message);
     default:

@@ -179,6 +179,11 @@ export class App {
     void this.#swapTo(next);
   }
 
+  /** Whether so many more notifications may wait for Apple, whose payloads are so long together. */
+  hasRoom(notifications: number, bytes: number): boolean {
+    return this.#serving.sender.hasRoom(notifications, bytes);
+  }
+
   /** @param token and id checked ones */
   async send(token: string, id: string, draft: Draft, options: DeliverOptions): Promise<Verdict> {
     let serving = this.#serving;

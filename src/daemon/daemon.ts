@@ -49,6 +49,7 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
   const stopping = new AbortController();
   // Each call under way listens to it.
   setMaxListeners(0, stopping.signal);
+  const draining = new AbortController();
   const answers = new Answers(settings.remember);
   const context = {
     apps,
@@ -56,6 +57,7 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
     version,
     startedAt: Date.now(),
     signal: stopping.signal,
+    draining: draining.signal,
     log,
   };
   const front = new Front({
@@ -75,11 +77,13 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
   async function stop(): Promise<void> {
     log('stopping');
     watch.close();
+    draining.abort();
     const drained = front.drain();
     const timer = setTimeout(() => stopping.abort(), drainTimeoutMs);
     await drained;
-    clearTimeout(timer);
+    // What was answered as pending is still under way.
     await apps.close();
+    clearTimeout(timer);
     await front.close();
     log('stopped');
   }

@@ -21,6 +21,8 @@ export interface MethodContext {
   startedAt: number;
   /** Ends what waits for Apple: the daemon is stopping. */
   signal: AbortSignal;
+  /** Aborted when the daemon begins to leave. */
+  draining: AbortSignal;
   log: Log;
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Credentials, warningsOf } from '../apns/credentials.js';
 import { Draft } from '../apns/draft.js';
 import { checkEnvironment } from '../apns/gateway.js';
-import type { DeliverOptions } from '../apns/policy.js';
+import { Flow } from '../apns/line.js';
 import type { Verdict } from '../apns/verdict.js';
 import {
   ApnsdError,
@@ -11,18 +11,15 @@ import {
   NotConfiguredError,
   UnknownAppIdError,
 } from '../errors.js';
-import { checkId, checkToken } from '../notification/address.js';
+import { checkToken } from '../notification/address.js';
 import { checkNotification } from '../notification/check.js';
 import { Fault, faultOf } from '../rpc/faults.js';
-import { toJsonText } from '../rpc/json.js';
-import type { FeedbackResult, ProvisionResult, SendAnswer } from '../rpc/methods.js';
+import type { FeedbackResult, ProvisionResult } from '../rpc/methods.js';
 import type { Value } from '../rpc/xml.js';
-import type { Answers } from './answers.js';
 import type { App, Apps, ProvisionOptions } from './apps.js';
 import { maxEntries } from './feedback.js';
 import type { CallContext, MethodContext } from './method.js';
 import { asSecret, asText, asTexts, parameters, show } from './parameters.js';
-import { readSendRequest } from './send-request.js';
 
 /** A day; timers know nothing beyond 24 of them. */
 const maxTimeoutSeconds = 86_400;
@@ -106,7 +103,7 @@ export async function notify(params: Value[], { apps, signal }: MethodContext): 
       `there are ${tokens.length} tokens and ${notifications.length} notifications, expected as many of both, or one notification`,
     );
   }
-  const options = { deadline: Date.now() + app.timeoutMs, signal };
+  const options = { deadline: Date.now() + app.timeoutMs, signal, flow: new Flow() };
   const drafts = notifications.map((payload) =>
     orInvalid(() => new Draft(checkNotification({ payload: asTexts(payload) }))),
   );
@@ -176,53 +173,6 @@ export function readFeedback(params: Value[], { apps }: MethodContext): Value {
     cursor: read.cursor,
     entries: read.entries.map((entry) => ({ ...entry })),
   } satisfies FeedbackResult;
-}
-
-export async function send(
-  params: Value[],
-  { apps, answers, signal }: MethodContext,
-): Promise<string> {
-  const [appId, text] = parameters(params, ['appId', 'request']);
-  const app = apps.get(asText('appId', appId));
-  const { timeoutMs, groups } = readSendRequest(asText('request', text));
-  const deadline = Date.now() + timeoutMs;
-  const sent = groups.flatMap(({ notification, to }) => {
-    const failed = notification instanceof ApnsdError;
-    const draft = failed ? notification : new Draft(notification);
-    const expiration = failed ? undefined : notification.expiration;
-    const options = { deadline, signal, expiration };
-    return to.map(([token, id]) => sendOne(app, answers, token, id, draft, options));
-  });
-  return toJsonText(await Promise.all(sent));
-}
-
-async function sendOne(
-  app: App,
-  answers: Answers,
-  token: unknown,
-  id: unknown,
-  draft: Draft | ApnsdError,
-  options: DeliverOptions,
-): Promise<SendAnswer> {
-  try {
-    if (draft instanceof ApnsdError) throw draft;
-    const identity = {
-      appId: app.id,
-      token: checkToken(token),
-      id: checkId(id),
-      payloadHash: draft.payloadHash,
-    };
-    const verdict = await answers.once(identity, options.deadline, () =>
-      app.send(identity.token, identity.id, draft, options),
-    );
-    if (verdict.kind === 'failed') throw verdict.error;
-    const { kind, ...rest } = verdict;
-    return { status: kind, id, ...rest } as SendAnswer;
-  } catch (error) {
-    if (!(error instanceof ApnsdError)) throw error;
-    const { code, message } = error;
-    return { status: 'failed', id: typeof id === 'string' ? id : '', code, message };
-  }
 }
 
 export function status(

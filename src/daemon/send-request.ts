@@ -7,6 +7,8 @@ import { show } from './parameters.js';
 /** A notification and its receivers; one that did not pass stands as its error. */
 export interface SendGroup {
   notification: CheckedNotification | ApnsdError;
+  /** Of the call's time, where these have less. */
+  timeoutMs: number | undefined;
   /** Neither is checked yet. */
   to: [token: unknown, id: unknown][];
 }
@@ -22,24 +24,31 @@ const maxTimeoutMs = 10 * 60 * 1000;
  */
 export function readSendRequest(text: string): { timeoutMs: number; groups: SendGroup[] } {
   const { timeoutMs, notifications }: Written<SendRequest> = Object(parse(text));
-  if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= maxTimeoutMs)) {
-    throw new InvalidArgumentError(
-      `timeoutMs is ${show(timeoutMs)}, expected milliseconds up to ${maxTimeoutMs}`,
-    );
-  }
+  const ofCall = readTimeout('timeoutMs', timeoutMs);
   if (!Array.isArray(notifications)) {
     throw new InvalidArgumentError(`notifications is ${show(notifications)}, expected a list`);
   }
   const groups = notifications.map((written, position): SendGroup => {
-    const { to, ...rest }: Written<SendNotification> = Object(written);
+    const { to, timeoutMs: ofGroup, ...rest }: Written<SendNotification> = Object(written);
     if (!Array.isArray(to) || !to.every(Array.isArray)) {
       throw new InvalidArgumentError(
         `notifications[${position}].to is ${show(to)}, expected a list of [token, id]`,
       );
     }
-    return { notification: read(rest), to: to as [unknown, unknown][] };
+    const own =
+      ofGroup === undefined
+        ? undefined
+        : readTimeout(`notifications[${position}].timeoutMs`, ofGroup);
+    return { notification: read(rest), timeoutMs: own, to: to as [unknown, unknown][] };
   });
-  return { timeoutMs, groups };
+  return { timeoutMs: ofCall, groups };
+}
+
+function readTimeout(name: string, value: unknown): number {
+  if (typeof value === 'number' && value > 0 && value <= maxTimeoutMs) return value;
+  throw new InvalidArgumentError(
+    `${name} is ${show(value)}, expected milliseconds up to ${maxTimeoutMs}`,
+  );
 }
 
 function parse(text: string): unknown {

@@ -16,6 +16,8 @@ export interface SendNotification {
   expiration?: number;
   /** Null: none, ever; absent: the author said nothing. */
   collapseId?: string | null;
+  /** The time for this one, in milliseconds, where its caller has less. */
+  timeoutMs?: number;
   /** Device token (hex) and apns-id (lower-case UUID) of each receiver. */
   to: [token: string, id: string][];
 }
@@ -31,7 +33,9 @@ export type SendAnswer =
       /** UNIX milliseconds since when the token is dead; with 410 only. */
       unregisteredAt?: number;
     }
-  | { status: 'failed'; id: string; code: string; message: string };
+  | { status: 'failed'; id: string; code: string; message: string }
+  /** Not settled two seconds after the call came: whoever sends it again, whole, joins it. */
+  | { status: 'pending'; id: string };
 
 /** The one parameter of `apnsd.provision`: an entry of `initial`. */
 export interface ProvisionRequest {

@@ -224,6 +224,7 @@ export function openPool(
   const pool = createPool({ gateway: server.gateway, ca: [certificate().cert], ...options });
   return {
     send: (request, sendOptions) => pool.send(request, sendOptions),
+    hasRoom: (requests, bodyBytes) => pool.hasRoom(requests, bodyBytes),
     ready: (sendOptions) => pool.ready(sendOptions),
     close: () => pool.close(),
     [Symbol.asyncDispose]: () => pool.close(),

@@ -243,6 +243,40 @@ test('a repeat joins the one under way, a later one gets the same answer, and Ap
   assert.equal(feedback?.waiting, 1);
 });
 
+test('a member that is not settled after two seconds is pending and holds up no other, and who asks again joins it', async () => {
+  await using daemon = await startDaemon();
+  const { simulator } = daemon;
+  const release = simulator.hold({ token: 'aa', when: 'after' });
+  const first = await daemon.sendTo(['aa', 'bb'], 20_000);
+  assert.deepEqual(first[0], { status: 'pending', id: idOf(0) });
+  assert.equal(first[1]?.status, 'accepted');
+  const second = daemon.sendTo(['aa', 'bb'], 20_000);
+  await call(daemon.host, 'apnsd.status');
+  release();
+  assert.deepEqual(
+    (await second).map(({ status }) => status),
+    ['accepted', 'accepted'],
+  );
+  assert.equal(simulator.requests.length, 2);
+});
+
+test('what is pending when the daemon stops is finished first, and a call under way waits for its answer', async () => {
+  await using simulator = await createSimulator();
+  const daemon = await createDaemon({
+    listen: '127.0.0.1:0',
+    gateways: { sandbox: simulator.url },
+    ca: simulator.ca,
+  });
+  const { key, keyId, teamId, topic } = simulator.key;
+  const app = { appId: 'a', environment: 'sandbox', key, keyId, teamId, topic };
+  await call(daemon.url, 'apnsd.provision', app);
+  simulator.delay(3000, { when: 'after' });
+  const answers = send(daemon.url, 'a', [{ payload, to: [['aa', idOf(0)]] }], 20_000);
+  await simulator.until(() => simulator.requests.length === 1);
+  await daemon.close();
+  assert.equal((await answers)[0]?.status, 'accepted');
+});
+
 test('the same id and token with another payload are refused, with another token they are another notification', async () => {
   await using daemon = await startDaemon();
   await daemon.sendTo(['aa']);
@@ -295,6 +329,17 @@ test('every character that JSON has arrives, also those that XML has not', async
   const answer = JSON.parse(String(await call(daemon.host, 'apnsd.send', daemon.appId, request)));
   assert.equal(answer[0]?.status, 'accepted', JSON.stringify(answer));
   assert.deepEqual(daemon.simulator.accepted[0]?.payload, { aps: { alert: text } });
+});
+
+test('a notification may have less time than its call', async () => {
+  await using daemon = await startDaemon();
+  daemon.simulator.hold({ times: 1, token: 'aa' });
+  const [late, soon] = await daemon.sendAll([
+    { payload, timeoutMs: 300, to: [['aa', idOf(0)]] },
+    { payload, to: [['bb', idOf(1)]] },
+  ]);
+  failed([late as SendAnswer], 'APNS_UNAVAILABLE', /by the deadline/);
+  assert.equal(soon?.status, 'accepted');
 });
 
 test('a request that can not be read is fault 400, and nothing is sent', async () => {

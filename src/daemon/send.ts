@@ -1,0 +1,115 @@
+/** `apnsd.send`: many notifications in one call, an answer for each, in their order. */
+import { Draft } from '../apns/draft.js';
+import { Flow } from '../apns/line.js';
+import type { DeliverOptions } from '../apns/policy.js';
+import { ApnsdError, OverloadedError } from '../errors.js';
+import { checkId, checkToken } from '../notification/address.js';
+import { toJsonText } from '../rpc/json.js';
+import type { SendAnswer } from '../rpc/methods.js';
+import type { Value } from '../rpc/xml.js';
+import type { Answers } from './answers.js';
+import type { App } from './apps.js';
+import type { MethodContext } from './method.js';
+import { asText, parameters } from './parameters.js';
+import { readSendRequest, type SendGroup } from './send-request.js';
+
+/** So long a call waits for its slowest member; those that are not settled then are `pending`, and go on. */
+const patienceMs = 2000;
+
+export async function send(params: Value[], context: MethodContext): Promise<string> {
+  const [appId, text] = parameters(params, ['appId', 'request']);
+  const app = context.apps.get(asText('appId', appId));
+  const { timeoutMs, groups } = readSendRequest(asText('request', text));
+  expectRoom(app, groups);
+  const now = Date.now();
+  const flow = new Flow();
+  const members = groups.flatMap(({ notification, timeoutMs: ofGroup, to }) => {
+    const failed = notification instanceof ApnsdError;
+    const draft = failed ? notification : new Draft(notification);
+    const options = {
+      deadline: now + Math.min(ofGroup ?? timeoutMs, timeoutMs),
+      signal: context.signal,
+      expiration: failed ? undefined : notification.expiration,
+      flow,
+    };
+    return to.map(([token, id]) => sendOne(app, context.answers, token, id, draft, options));
+  });
+  return toJsonText(await answersOf(members, groups, context.draining));
+}
+
+/** @throws OverloadedError before anything is sent */
+function expectRoom(app: App, groups: SendGroup[]): void {
+  let requests = 0;
+  let bytes = 0;
+  for (const { notification, to } of groups) {
+    if (notification instanceof ApnsdError) continue;
+    requests += to.length;
+    bytes += to.length * notification.body.length;
+  }
+  if (app.hasRoom(requests, bytes)) return;
+  throw new OverloadedError(
+    `too many notifications wait for Apple already to take ${requests} more`,
+  );
+}
+
+async function sendOne(
+  app: App,
+  answers: Answers,
+  token: unknown,
+  id: unknown,
+  draft: Draft | ApnsdError,
+  options: DeliverOptions,
+): Promise<SendAnswer> {
+  try {
+    if (draft instanceof ApnsdError) throw draft;
+    const identity = {
+      appId: app.id,
+      token: checkToken(token),
+      id: checkId(id),
+      payloadHash: draft.payloadHash,
+    };
+    const verdict = await answers.once(identity, options.deadline, () =>
+      app.send(identity.token, identity.id, draft, options),
+    );
+    if (verdict.kind === 'failed') throw verdict.error;
+    const { kind, ...rest } = verdict;
+    return { status: kind, id, ...rest } as SendAnswer;
+  } catch (error) {
+    if (!(error instanceof ApnsdError)) throw error;
+    const { code, message } = error;
+    return { status: 'failed', id: textOf(id), code, message };
+  }
+}
+
+function answersOf(
+  members: Promise<SendAnswer>[],
+  groups: SendGroup[],
+  draining: AbortSignal,
+): Promise<SendAnswer[]> {
+  return new Promise((resolve, reject) => {
+    const answers = groups.flatMap(({ to }) =>
+      to.map(([, id]): SendAnswer => ({ status: 'pending', id: textOf(id) })),
+    );
+    let left = members.length;
+    const timer = setTimeout(() => {
+      // A daemon that is leaving can't be asked again: it waits for all.
+      if (!draining.aborted) resolve(answers);
+    }, patienceMs);
+    const finish = () => {
+      clearTimeout(timer);
+      resolve(answers);
+    };
+    if (left === 0) finish();
+    for (const [place, member] of members.entries()) {
+      member.then((answer) => {
+        answers[place] = answer;
+        left -= 1;
+        if (left === 0) finish();
+      }, reject);
+    }
+  });
+}
+
+function textOf(id: unknown): string {
+  return typeof id === 'string' ? id : '';
+}
