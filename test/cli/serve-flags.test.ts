@@ -35,15 +35,15 @@ test('every flag stands in --help and in README, with the same default', () => {
 });
 
 test('the defaults that are told are those that hold', () => {
-  const { address, drainTimeoutMs, limits } = settingsFrom({});
+  const { address, remember, drainTimeoutMs, limits } = settingsFrom({});
   const told = (name: string) =>
     [...inHelp].find(([flag]) => flag.split(' ', 1)[0] === `--${name}`)?.[1];
   assert.deepEqual(address, { host: '127.0.0.1', port: 7077 });
   assert.equal(told('listen'), '127.0.0.1:7077');
   assert.deepEqual(settingsFrom({ listen: 'unix:/a' }).address, { path: '/a', mode: 0o600 });
   assert.equal(told('listen-mode'), '0600');
-  const seconds = { drainTimeoutMs, ...limits };
-  for (const [name, value] of Object.entries(seconds)) {
+  const numbers = { remember, drainTimeoutMs, ...limits };
+  for (const [name, value] of Object.entries(numbers)) {
     const flag = name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     assert.equal(told(flag), String(name.endsWith('Ms') ? value / 1000 : value), name);
   }
@@ -63,6 +63,7 @@ test('each flag is an option of the daemon', async () => {
     [['--listen', 'unix:/a'], { listen: 'unix:/a' }],
     [['--listen-mode', '0660'], { listenMode: 0o660 }],
     [['--listen-mode', '666'], { listenMode: 0o666 }],
+    [['--remember', '0'], { remember: 0 }],
     [['--drain-timeout', '0.5'], { drainTimeoutMs: 500 }],
     [['--secret-file', secrets], { secrets: ['a:b', '', 'a:c', ''] }],
     [

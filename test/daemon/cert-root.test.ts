@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { createSimulator, startTestDaemon } from '../../src/testing/index.js';
 import { call } from '../support/calling.js';
 import { file, folder } from '../support/folder.js';
+import { logBook } from '../support/log-book.js';
 
 const root = join(folder, 'certs');
 await mkdir(join(root, 'deep'), { recursive: true });
@@ -104,6 +105,22 @@ test('the folder may be a link that is changed while the daemon runs, and relati
   await symlink(two, `${link}.new`);
   await rename(`${link}.new`, link);
   await daemon.provision(path);
+});
+
+test('a file that is looked at again must still be in the folder', async () => {
+  const book = logBook();
+  const options = { certRoot: root, watchMs: 5, log: book.log };
+  await using daemon = await startTestDaemon({ daemon: options });
+  const { certificate } = daemon.simulator;
+  const path = join(root, 'watched.pem');
+  await writeFile(path, certificate);
+  await call(daemon.host, 'provision', 'app', path, 'sandbox');
+  await symlink(await file('moved-out.pem', certificate), `${path}.new`);
+  await rename(`${path}.new`, path);
+  await book.until('file refused');
+  assert.deepEqual(book.of('file refused'), [
+    { app: 'app', reason: `cert ${path} is no file in ${root}, where all have to be` },
+  ]);
 });
 
 test("entries of initial are the operator's own, and may lie anywhere", async () => {
