@@ -1,15 +1,22 @@
-/** A notification on its way: one template for all its receivers, made again only where the app's topic has changed. */
+/** A notification on its way: the request that it becomes for each receiver. Source: Apple, "Sending notification requests to APNs". */
 import { hash } from 'node:crypto';
 import type { CheckedNotification } from '../notification/check.js';
-import { type Template, template } from './request.js';
+import { rulesOf } from '../notification/push-type.js';
+import type { ApnsRequest } from './sender.js';
 
 export class Draft {
   readonly #notification: CheckedNotification;
   #payloadHash: string | undefined;
-  #made: { topic: string; template: Template } | undefined;
+  /** What its receivers share, while the app's topic stays. */
+  #headers: ApnsRequest['headers'] = [];
+  #topic: string | undefined;
+  readonly #collapse: boolean;
 
   constructor(notification: CheckedNotification) {
+    const { pushType, collapseId } = notification;
     this.#notification = notification;
+    // Should an answer be lost, Apple gets an alert twice; what makes no sight or sound needs no collapsing.
+    this.#collapse = pushType === 'alert' && collapseId === undefined;
   }
 
   /** Equal for equal payloads. */
@@ -18,11 +25,35 @@ export class Draft {
     return this.#payloadHash;
   }
 
-  /** @param topic the app's, at the moment at which a request is made */
-  for(topic: string): Template {
-    if (this.#made?.topic !== topic) {
-      this.#made = { topic, template: template(this.#notification, topic) };
+  /**
+   * @param token and id checked ones
+   * @param topic the app's, at the moment at which the request is made
+   */
+  requestTo(token: string, id: string, topic: string): ApnsRequest {
+    if (this.#topic !== topic) {
+      this.#headers = headersOf(this.#notification, topic);
+      this.#topic = topic;
     }
-    return this.#made.template;
+    return {
+      method: 'POST',
+      path: `/3/device/${token}`,
+      headers: this.#headers,
+      id,
+      collapse: this.#collapse,
+      body: this.#notification.body,
+    };
   }
+}
+
+function headersOf(notification: CheckedNotification, topic: string): string[] {
+  const { pushType, priority, expiration, collapseId } = notification;
+  const ofApp = topic + rulesOf(pushType).topicSuffix;
+  const headers = ['apns-topic', notification.topic ?? ofApp, 'apns-push-type', pushType];
+  if (priority !== undefined) headers.push('apns-priority', String(priority));
+  if (expiration !== undefined) headers.push('apns-expiration', `${Math.floor(expiration)}`);
+  if (typeof collapseId === 'string') {
+    // A header's value is bytes, one a character.
+    headers.push('apns-collapse-id', Buffer.from(collapseId).toString('latin1'));
+  }
+  return headers;
 }

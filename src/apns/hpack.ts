@@ -210,6 +210,10 @@ export class HeaderEncoder {
   #room = MAX_TABLE_BYTES;
   #mustFlush = false;
   #blocksSinceFlush = 0;
+  /** How many headers were written that are more than an index. */
+  literals = 0;
+  /** Another one whenever the table changes: until then, what was an index stays the same index. */
+  tableVersion = 0;
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE: told with the next block. */
   resize(tableBytes: number): void {
@@ -225,6 +229,7 @@ export class HeaderEncoder {
     if (!this.#mustFlush) return at;
     this.#mustFlush = false;
     this.#blocksSinceFlush = 0;
+    this.tableVersion += 1;
     this.#room = this.#tableBytes;
     for (const known of this.#names.values()) known.positions.clear();
     const next = writeInteger(buffer, at, 0x20, 0x1f, 0);
@@ -234,19 +239,24 @@ export class HeaderEncoder {
   /** Writes one header at `at` and returns where it ends; at most name and value and {@link ENTRY_OVERHEAD_BYTES}. */
   header(buffer: Buffer, at: number, name: string, value: string): number {
     const known = this.#names.get(name) ?? this.#learn(name);
-    if (known.changes) return writeLiteral(buffer, at, 0x00, 0x0f, known.index, name, value);
+    if (known.changes) {
+      this.literals += 1;
+      return writeLiteral(buffer, at, 0x00, 0x0f, known.index, name, value);
+    }
     const position = known.positions.get(value);
     if (position !== undefined) {
       return writeInteger(buffer, at, 0x80, 0x7f, staticTable.length + this.#added - position);
     }
     const constant = known.constants.get(value);
     if (constant !== undefined) return writeInteger(buffer, at, 0x80, 0x7f, constant);
+    this.literals += 1;
     const size = name.length + value.length + ENTRY_OVERHEAD_BYTES;
     if (size > this.#room) {
       this.#mustFlush ||=
         size <= this.#tableBytes && this.#blocksSinceFlush >= BLOCKS_BETWEEN_FLUSHES;
       return writeLiteral(buffer, at, 0x00, 0x0f, known.index, name, value);
     }
+    this.tableVersion += 1;
     this.#room -= size;
     known.positions.set(value, this.#added++);
     return writeLiteral(buffer, at, 0x40, 0x3f, known.index, name, value);

@@ -18,6 +18,53 @@ const MAX_UTF8_BYTES = 3;
 /** Room for what a block holds beside the request's own headers: seven of ours, the size updates. */
 const BLOCK_MARGIN_BYTES = 400;
 
+/** The headers of the last block whose constants were indices: the next one with the same copies their bytes. */
+class KnownBlock {
+  readonly #method: string;
+  readonly #headers: ApnsRequest['headers'];
+  readonly #authorization: string | undefined;
+  readonly tableVersion: number;
+  /** The bytes before the path, and those behind it. */
+  readonly pseudo: Uint8Array;
+  readonly regular: Uint8Array;
+
+  constructor(
+    method: string,
+    headers: ApnsRequest['headers'],
+    authorization: string | undefined,
+    tableVersion: number,
+    pseudo: Uint8Array,
+    regular: Uint8Array,
+  ) {
+    this.#method = method;
+    this.#headers = headers;
+    this.#authorization = authorization;
+    this.tableVersion = tableVersion;
+    this.pseudo = pseudo;
+    this.regular = regular;
+  }
+
+  says(
+    method: string,
+    headers: ApnsRequest['headers'],
+    authorization: string | undefined,
+  ): boolean {
+    const own = this.#headers;
+    if (method !== this.#method || authorization !== this.#authorization) return false;
+    if (headers === own) return true;
+    if (headers.length !== own.length) return false;
+    for (let place = 0; place < own.length; place += 1) {
+      if (headers[place] !== own[place]) return false;
+    }
+    return true;
+  }
+}
+
+function copyInto(buffer: Buffer, at: number, bytes: Uint8Array): number {
+  for (let place = 0; place < bytes.length; place += 1) buffer[at + place] = bytes[place] ?? 0;
+  return at + bytes.length;
+}
+
 export class RequestWriter {
   readonly encoder = new HeaderEncoder();
   /** Bytes the peer lets us send on the whole connection. */
@@ -26,6 +73,7 @@ export class RequestWriter {
   readonly #peer: PeerSettings;
   readonly #authority: string;
   readonly #maxWriteBytes: number;
+  #known: KnownBlock | undefined;
   /** Those whose body is not out yet, in the order they were opened. */
   readonly #unfinished = new Set<Stream>();
 
@@ -44,9 +92,7 @@ export class RequestWriter {
   headerBytes({ path, headers, id = '' }: ApnsRequest, authorization = ''): number {
     let bytes = BLOCK_MARGIN_BYTES + this.#authority.length + authorization.length;
     bytes += path.length + 2 * id.length;
-    for (const [name, value] of headers) {
-      bytes += name.length + value.length + ENTRY_OVERHEAD_BYTES;
-    }
+    for (const text of headers) bytes += text.length + ENTRY_OVERHEAD_BYTES;
     return bytes;
   }
 
@@ -88,17 +134,53 @@ export class RequestWriter {
   ): number {
     const { encoder } = this;
     let at = encoder.start(buffer, start);
-    at = encoder.header(buffer, at, ':method', method);
-    at = encoder.header(buffer, at, ':scheme', 'https');
-    at = encoder.header(buffer, at, ':authority', this.#authority);
-    at = encoder.header(buffer, at, ':path', path);
-    if (authorization !== undefined) {
-      at = encoder.header(buffer, at, 'authorization', authorization);
+    const known = this.#known;
+    if (
+      known &&
+      known.tableVersion === encoder.tableVersion &&
+      known.says(method, headers, authorization)
+    ) {
+      at = copyInto(buffer, at, known.pseudo);
+      at = encoder.header(buffer, at, ':path', path);
+      at = copyInto(buffer, at, known.regular);
+    } else {
+      const { literals } = encoder;
+      const pseudoAt = at;
+      at = encoder.header(buffer, at, ':method', method);
+      at = encoder.header(buffer, at, ':scheme', 'https');
+      at = encoder.header(buffer, at, ':authority', this.#authority);
+      const pathAt = at;
+      at = encoder.header(buffer, at, ':path', path);
+      const regularAt = at;
+      at = this.#encodeRegular(buffer, at, headers, authorization);
+      // The path is the one literal of a block whose constants are all in the table.
+      if (encoder.literals === literals + 1) {
+        const pseudo = Uint8Array.prototype.slice.call(buffer, pseudoAt, pathAt);
+        const regular = Uint8Array.prototype.slice.call(buffer, regularAt, at);
+        const { tableVersion } = encoder;
+        this.#known = new KnownBlock(method, headers, authorization, tableVersion, pseudo, regular);
+      }
     }
-    for (const [name, value] of headers) at = encoder.header(buffer, at, name, value);
     if (id === undefined) return at;
     at = encoder.header(buffer, at, 'apns-id', id);
     return collapse ? encoder.header(buffer, at, 'apns-collapse-id', id) : at;
+  }
+
+  #encodeRegular(
+    buffer: Buffer,
+    start: number,
+    headers: ApnsRequest['headers'],
+    authorization: string | undefined,
+  ): number {
+    let at = start;
+    if (authorization !== undefined) {
+      at = this.encoder.header(buffer, at, 'authorization', authorization);
+    }
+    for (let place = 0; place < headers.length; place += 2) {
+      const [name, value] = [headers[place] ?? '', headers[place + 1] ?? ''];
+      at = this.encoder.header(buffer, at, name, value);
+    }
+    return at;
   }
 
   /** A block longer than a frame. */

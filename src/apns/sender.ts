@@ -8,8 +8,8 @@ export interface ApnsRequest {
   method: 'POST' | 'GET' | 'DELETE';
   /** For a notification `/3/device/<hex token>`. */
   path: string;
-  /** Names in lower case, in the order they are sent; neither pseudo headers nor `authorization` nor `apns-id`. */
-  headers: readonly (readonly [name: string, value: string])[];
+  /** Name, value, name, value …; names in lower case; neither pseudo headers nor `authorization` nor `apns-id`. */
+  headers: readonly string[];
   /** The `apns-id`. */
   id?: string;
   /** True: the id is the `apns-collapse-id` as well, so that a repeat replaces what it repeats. */

@@ -10,7 +10,6 @@ import type { Draft } from '../apns/draft.js';
 import type { Environment, Gateways } from '../apns/gateway.js';
 import { type DeliverOptions, deliver, type Route } from '../apns/policy.js';
 import type { ProviderTokens } from '../apns/provider-token.js';
-import { requestTo } from '../apns/request.js';
 import type { Sender, SenderOptions } from '../apns/sender.js';
 import type { Verdict } from '../apns/verdict.js';
 import { CredentialsError, NotConfiguredError, UnknownAppIdError } from '../errors.js';
@@ -120,6 +119,7 @@ export class App {
   /** The last that was provisioned. */
   #taken: Checked;
   #serving: Serving;
+  readonly #current = () => this.#serving;
   /** Changed credentials whose connection Apple has not taken yet. */
   #next: Serving | undefined;
   /** Connections that only finish what they have begun. */
@@ -187,14 +187,11 @@ export class App {
   /** @param token and id checked ones */
   async send(token: string, id: string, draft: Draft, options: DeliverOptions): Promise<Verdict> {
     let serving = this.#serving;
-    const verdict = await deliver(
-      () => {
-        serving = this.#serving;
-        return serving;
-      },
-      ({ credentials }) => requestTo(token, id, draft.for(credentials.topic)),
-      options,
-    );
+    const requestOver = (route: Serving) => {
+      serving = route;
+      return draft.requestTo(token, id, route.credentials.topic);
+    };
+    const verdict = await deliver(this.#current, requestOver, options);
     this.counts[verdict.kind] += 1;
     if (verdict.kind === 'accepted') {
       serving.refusal = undefined;

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { createPrivateKey, randomUUID } from 'node:crypto';
 import { constants } from 'node:http2';
 import { test } from 'node:test';
+import { Draft } from '../../src/apns/draft.js';
 import { deliver } from '../../src/apns/policy.js';
 import { createPool } from '../../src/apns/pool.js';
 import { ProviderTokens } from '../../src/apns/provider-token.js';
-import { requestTo, template } from '../../src/apns/request.js';
 import { checkNotification } from '../../src/notification/check.js';
 import { createSimulator, type Simulator, startTestDaemon } from '../../src/testing/index.js';
 import { call, send } from '../support/calling.js';
@@ -145,7 +145,7 @@ async function startWithClocks() {
   const token = new ProviderTokens(() => ours.now).for(tokenKey);
   const authorization = () => token.current();
   const sender = createPool({ gateway: simulator.url, ca: [simulator.ca], authorization });
-  const shared = template(checkNotification({ payload: { aps: { alert: 'Hello' } } }), topic);
+  const draft = new Draft(checkNotification({ payload: { aps: { alert: 'Hello' } } }));
   return {
     ours,
     apples,
@@ -153,7 +153,7 @@ async function startWithClocks() {
     deliverOne: () =>
       deliver(
         () => ({ sender, token }),
-        () => requestTo('aa11', randomUUID(), shared),
+        () => draft.requestTo('aa11', randomUUID(), topic),
         {
           deadline: Date.now() + 30_000,
         },

@@ -236,7 +236,7 @@ export function request(body: string): ApnsRequest {
   return {
     method: 'POST',
     path: '/3/device/00aa11bb',
-    headers: [['apns-topic', 'com.example.app']],
+    headers: ['apns-topic', 'com.example.app'],
     id: '8f7c3c1e-3f0a-4bb0-9c51-000000000000',
     body,
   };

@@ -169,22 +169,30 @@ test("node:http2: the header table follows the peer's size, whatever it becomes"
   for (const headerTableSize of [4096, 0, 100, 0, 4096, 65_536, 1, 200, 4096]) {
     session?.settings({ headerTableSize });
     const outcomes = Array.from({ length: 300 }, async (_, place) => {
+      // Some that follow one another are alike, but for path and id.
+      const constants = [
+        'apns-topic',
+        `com.example.app${Math.floor(place / 4) % 150}`,
+        'apns-push-type',
+        'alert',
+      ];
+      const others = ['apns-expiration', `${place * 7}`, 'x-other', 'é'.repeat(place)];
       const sent: ApnsRequest = {
         ...request('{}'),
+        path: `/3/device/${place}`,
         id: `${place}`,
-        headers: [
-          ['apns-topic', `com.example.app${place % 150}`],
-          ['apns-push-type', 'alert'],
-          ['apns-expiration', `${place * 7}`],
-          ['x-other', 'é'.repeat(place)],
-        ],
+        headers: place % 8 < 4 ? constants : [...constants, ...others],
+        collapse: place % 3 === 0,
       };
       const outcome = await pool.send(sent, later());
       assert.ok(outcome.kind === 'response');
       const seen = JSON.parse(outcome.body);
       assert.equal(seen['apns-id'], sent.id);
-      for (const [header, value] of sent.headers) {
-        assert.equal(Buffer.from(seen[header], 'latin1').toString('latin1'), value);
+      assert.equal(seen['apns-collapse-id'], sent.collapse ? sent.id : undefined);
+      assert.equal(seen[':path'], sent.path);
+      for (let at = 0; at < sent.headers.length; at += 2) {
+        const value = seen[sent.headers[at] ?? ''];
+        assert.equal(Buffer.from(value, 'latin1').toString('latin1'), sent.headers[at + 1]);
       }
     });
     await Promise.all(outcomes);

@@ -1,27 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { requestTo, template } from '../../src/apns/request.js';
+import { Draft } from '../../src/apns/draft.js';
 import { checkNotification } from '../../src/notification/check.js';
 
 const topic = 'com.example.app';
 const alert = { aps: { alert: 'Grüße 👋' } };
 
 function headersOf(notification: object): Record<string, string> {
-  return Object.fromEntries(template(checkNotification(notification), topic).headers);
+  const { headers } = new Draft(checkNotification(notification)).requestTo('aa', 'an id', topic);
+  const pairs = headers.map((name, place) => [name, headers[place + 1]]);
+  return Object.fromEntries(pairs.filter((_, place) => place % 2 === 0));
 }
 
 test('a request is a POST to the token, with the apns-id and the payload as UTF-8', () => {
-  const request = requestTo(
-    'aa11',
-    'some-id',
-    template(checkNotification({ payload: alert }), topic),
-  );
+  const draft = new Draft(checkNotification({ payload: alert }));
+  const request = draft.requestTo('aa11', 'some-id', topic);
   assert.equal(request.method, 'POST');
   assert.equal(request.path, '/3/device/aa11');
-  assert.deepEqual(request.headers, [
-    ['apns-topic', topic],
-    ['apns-push-type', 'alert'],
-  ]);
+  assert.deepEqual(request.headers, ['apns-topic', topic, 'apns-push-type', 'alert']);
   assert.equal(request.id, 'some-id');
   assert.equal(request.body, JSON.stringify(alert));
 });
@@ -55,8 +51,25 @@ test('what the author leaves out is not sent, and what Apple wants of a backgrou
 });
 
 test('receivers share one payload and the headers that they have in common', () => {
-  const shared = template(checkNotification({ payload: alert }), topic);
-  const [one, other] = [requestTo('aa', 'id-1', shared), requestTo('bb', 'id-2', shared)];
-  assert.equal(one.headers, other.headers);
-  assert.equal(shared.headers.length, 2);
+  const draft = new Draft(checkNotification({ payload: alert }));
+  const [one, other] = ['id-1', 'id-2'].map((id) => draft.requestTo('aa', id, topic));
+  assert.equal(one?.headers, other?.headers);
+  assert.equal(one?.body, other?.body);
+  assert.equal(draft.requestTo('aa', 'id-3', 'com.example.other').headers[1], 'com.example.other');
+});
+
+test('equal payloads have equal hashes, whatever goes with them', () => {
+  const hashOf = (notification: object) => new Draft(checkNotification(notification)).payloadHash;
+  assert.equal(hashOf({ payload: alert }), hashOf({ payload: alert, priority: 5 }));
+  assert.notEqual(hashOf({ payload: alert }), hashOf({ payload: { aps: { alert: 'Other' } } }));
+});
+
+test('the id of an alert is its collapse id too, unless its author said something of it', () => {
+  const collapses = (notification: object) =>
+    new Draft(checkNotification({ payload: alert, ...notification })).requestTo('aa', 'id', topic)
+      .collapse;
+  assert.equal(collapses({}), true);
+  assert.equal(collapses({ collapseId: null }), false);
+  assert.equal(collapses({ collapseId: 'score' }), false);
+  assert.equal(collapses({ pushType: 'voip' }), false);
 });
