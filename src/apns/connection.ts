@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import { ApnsUnavailableError, InvalidArgumentError } from '../errors.js';
+import { expired } from '../notification/expiration.js';
 import type { Exchange } from './exchange.js';
 import {
   Breach,
@@ -197,6 +198,11 @@ export class Connection implements Listener {
   }
 
   #open(exchange: Exchange): void {
+    const tooLate = expired(exchange.expiration);
+    if (tooLate) {
+      exchange.settle({ kind: 'unsent', cause: tooLate });
+      return;
+    }
     let authorization: string | undefined;
     try {
       authorization = this.#gateway.authorization?.();

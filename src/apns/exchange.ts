@@ -25,6 +25,7 @@ const noFlow = new Flow();
 export class Exchange extends Waiting implements Queued<Exchange> {
   readonly request: ApnsRequest;
   readonly flow: Flow;
+  readonly expiration: number | undefined;
   /** The connection that must not carry it. */
   avoid: number | undefined;
   refusals = 0;
@@ -42,7 +43,7 @@ export class Exchange extends Waiting implements Queued<Exchange> {
 
   constructor(
     request: ApnsRequest,
-    { deadline, signal, avoid, flow = noFlow }: SendOptions,
+    { deadline, signal, avoid, expiration, flow = noFlow }: SendOptions,
     ledger: Ledger,
     resolve: (outcome: Outcome) => void,
   ) {
@@ -50,6 +51,7 @@ export class Exchange extends Waiting implements Queued<Exchange> {
     this.request = request;
     this.avoid = avoid;
     this.flow = flow;
+    this.expiration = expiration;
     this.#ledger = ledger;
     this.#resolve = resolve;
     this.#signal = signal;

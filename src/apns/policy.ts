@@ -16,11 +16,6 @@ export interface Route {
   token: ProviderToken | undefined;
 }
 
-export interface DeliverOptions extends SendOptions {
-  /** The notification's, UNIX seconds: once it has passed, nothing is sent; 0 has no such time. */
-  expiration?: number | undefined;
-}
-
 /**
  * @param current asked before each attempt: the app's credentials may have changed in between
  * @param request what goes over a route: its topic is that of the credentials
@@ -28,7 +23,7 @@ export interface DeliverOptions extends SendOptions {
 export async function deliver<R extends Route>(
   current: () => R,
   request: (route: R) => ApnsRequest,
-  options: DeliverOptions,
+  options: SendOptions,
 ): Promise<Verdict> {
   let avoid: { sender: Sender; connection: number } | undefined;
   let signedAgain = false;

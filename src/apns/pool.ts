@@ -48,6 +48,7 @@ class Pool implements Sender, Owner {
   #wakeScheduled = false;
   readonly #readying = new Set<() => void>();
   #closing: Promise<void> | undefined;
+  #retired = false;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: SenderOptions) {
@@ -142,6 +143,21 @@ class Pool implements Sender, Owner {
     return this.#closing;
   }
 
+  retire(): Promise<void> {
+    this.#retired = true;
+    for (const line of [this.#waiting, ...this.#avoiding.values()]) {
+      for (let first = line.shift(); first; first = line.shift()) this.#handBack(first);
+    }
+    return this.close();
+  }
+
+  #handBack(
+    exchange: Exchange,
+    cause: Error = new ClosedError('the connection was retired'),
+  ): void {
+    exchange.settle({ kind: 'unsent', cause });
+  }
+
   async #close(): Promise<void> {
     // The promise must stand in `#closing` before anybody is told.
     await undefined;
@@ -172,6 +188,10 @@ class Pool implements Sender, Owner {
   }
 
   giveBack(exchange: Exchange, cause: Error): void {
+    if (this.#retired) {
+      this.#handBack(exchange, cause);
+      return;
+    }
     exchange.setback = cause;
     this.#lineFor(exchange).pushFront(exchange);
     this.#wake();

@@ -40,6 +40,8 @@ export interface SendOptions {
   deadline: number;
   /** Cancels the request: it settles as `unsent` or `unknown`, whichever is true. */
   signal?: AbortSignal | undefined;
+  /** UNIX seconds: once it has passed, the request is not sent any more; 0 has no such time. */
+  expiration?: number | undefined;
   /** Those of one flow are sent in their order, and flows take turns. @default one for all that name none */
   flow?: Flow | undefined;
   /** The connection not to use, where another can be had: Apple's InternalServerError sticks to one. */
@@ -54,8 +56,10 @@ export interface Sender {
   hasRoom(requests: number, bodyBytes: number): boolean;
   /** Resolves once the gateway has taken the connection (its SETTINGS came); rejects with the reason where it has not by then. */
   ready(options: SendOptions): Promise<void>;
-  /** Refuses new requests, lets those under way finish, leaves no handle open. */
+  /** Refuses new requests, lets those that wait or are under way finish, leaves no handle open. */
   close(): Promise<void>;
+  /** Like {@link close}, but hands back as `unsent` what waits: it can go elsewhere at once. */
+  retire(): Promise<void>;
 }
 
 export interface SenderOptions {

@@ -3,6 +3,7 @@ import {
   type ApnsdError,
   ApnsUnavailableError,
   CredentialsError,
+  ExpiredError,
   InvalidArgumentError,
   OverloadedError,
 } from '../errors.js';
@@ -58,8 +59,10 @@ export function verdictOn(outcome: Outcome): Verdict {
 
 function verdictOnSilence(cause: Error): Verdict {
   // It would meet the same again.
-  const final = cause instanceof OverloadedError || cause instanceof InvalidArgumentError;
-  if (final) return { kind: 'failed', error: cause };
+  const final = [OverloadedError, InvalidArgumentError, ExpiredError];
+  if (final.some((kind) => cause instanceof kind)) {
+    return { kind: 'failed', error: cause as ApnsdError };
+  }
   return { kind: 'failed', error: unavailable(cause), repeat: { afterMs: 0 } };
 }
 

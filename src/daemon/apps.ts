@@ -8,9 +8,9 @@ import {
 } from '../apns/credentials.js';
 import type { Draft } from '../apns/draft.js';
 import type { Environment, Gateways } from '../apns/gateway.js';
-import { type DeliverOptions, deliver, type Route } from '../apns/policy.js';
+import { deliver, type Route } from '../apns/policy.js';
 import type { ProviderTokens } from '../apns/provider-token.js';
-import type { Sender, SenderOptions } from '../apns/sender.js';
+import type { Sender, SenderOptions, SendOptions } from '../apns/sender.js';
 import type { Verdict } from '../apns/verdict.js';
 import { CredentialsError, NotConfiguredError, UnknownAppIdError } from '../errors.js';
 import { maskToken } from '../notification/address.js';
@@ -185,7 +185,7 @@ export class App {
   }
 
   /** @param token and id checked ones */
-  async send(token: string, id: string, draft: Draft, options: DeliverOptions): Promise<Verdict> {
+  async send(token: string, id: string, draft: Draft, options: SendOptions): Promise<Verdict> {
     let serving = this.#serving;
     const requestOver = (route: Serving) => {
       serving = route;
@@ -243,7 +243,7 @@ export class App {
   }
 
   #retire({ sender }: Serving): void {
-    const closed = sender.close().finally(() => this.#retiring.delete(closed));
+    const closed = sender.retire().finally(() => this.#retiring.delete(closed));
     this.#retiring.add(closed);
   }
 

@@ -1,7 +1,7 @@
 /** `apnsd.send`: many notifications in one call, an answer for each, in their order. */
 import { Draft } from '../apns/draft.js';
 import { Flow } from '../apns/line.js';
-import type { DeliverOptions } from '../apns/policy.js';
+import type { SendOptions } from '../apns/sender.js';
 import { ApnsdError, OverloadedError } from '../errors.js';
 import { checkId, checkToken } from '../notification/address.js';
 import { toJsonText } from '../rpc/json.js';
@@ -58,7 +58,7 @@ async function sendOne(
   token: unknown,
   id: unknown,
   draft: Draft | ApnsdError,
-  options: DeliverOptions,
+  options: SendOptions,
 ): Promise<SendAnswer> {
   try {
     if (draft instanceof ApnsdError) throw draft;

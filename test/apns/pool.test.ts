@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { ClosedError, OverloadedError } from '../../src/errors.js';
+import type { Outcome } from '../../src/apns/sender.js';
+import { ClosedError, ExpiredError, OverloadedError } from '../../src/errors.js';
 import { certificate } from './certificate.js';
 import {
   answer,
@@ -236,6 +237,46 @@ test('close lets finish what is under way and what waits, refuses the rest and l
     process.getActiveResourcesInfo().filter((name) => /Timeout|TLSWrap/.test(name)),
     [],
   );
+});
+
+test('a retired pool hands back what waits, now and later, and lets finish what is under way', async () => {
+  await using server = await startScriptedServer(settings([3, 1]));
+  await using pool = openPool(server, { limits: { maxConnections: 1 } });
+  const [first, second] = ['one', 'two'].map((body) => pool.send(request(body), later()));
+  const peer = await server.accept();
+  await peer.requests(1);
+  const retired = pool.retire();
+  assert.equal(word((await second) as Outcome), 'unsent');
+  peer.write(answer(1));
+  assert.equal(word((await first) as Outcome), 200);
+  await retired;
+
+  await using other = openPool(server);
+  const refused = other.send(request('three'), later());
+  const successor = await server.accept();
+  await successor.requests(1);
+  const over = other.retire();
+  successor.write(frame(Type.reset, 0, 1, u32(7)));
+  assert.equal(word(await refused), 'unsent');
+  await over;
+});
+
+test('what expires while it waits is not sent', async () => {
+  await using server = await startScriptedServer(settings([3, 1]));
+  await using pool = openPool(server, { limits: { maxConnections: 1 } });
+  const first = pool.send(request('one'), later());
+  const peer = await server.accept();
+  await peer.requests(1);
+  const soon = (Date.now() + 50) / 1000;
+  const expiring = pool.send(request('two'), { ...later(), expiration: soon });
+  const lasting = pool.send(request('three'), { ...later(), expiration: 0 });
+  await delay(100);
+  peer.write(answer(1));
+  const outcome = await expiring;
+  assert.ok(outcome.kind === 'unsent' && outcome.cause instanceof ExpiredError);
+  assert.deepEqual(await peer.requests(1), [{ stream: 3, body: 'three' }]);
+  peer.write(answer(3));
+  assert.deepEqual([word(await first), word(await lasting)], [200, 200]);
 });
 
 test('close ends a dial under way, a back-off, and a pool that never dialled', async () => {

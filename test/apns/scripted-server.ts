@@ -227,6 +227,7 @@ export function openPool(
     hasRoom: (requests, bodyBytes) => pool.hasRoom(requests, bodyBytes),
     ready: (sendOptions) => pool.ready(sendOptions),
     close: () => pool.close(),
+    retire: () => pool.retire(),
     [Symbol.asyncDispose]: () => pool.close(),
   };
 }
