@@ -29,6 +29,10 @@ export function asText(name: string, value: unknown): string {
   if (typeof value === 'string') return value;
   if (Number.isSafeInteger(value)) return String(value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
+  if (Number.isInteger(value)) {
+    const lost = `${name} came as a number and has lost digits on the way`;
+    throw new InvalidArgumentError(`${lost}, expected a string`);
+  }
   throw new InvalidArgumentError(`${name} is ${show(value)}, expected a string`);
 }
 

@@ -98,7 +98,7 @@ class CallReader {
     const xml = this.#xml;
     const type = xml.open();
     if (before !== '' && NOT_SPACE.test(before)) {
-      throw xml.fault(NOT_A_CALL, `found text before <${type}>, expected none`);
+      throw xml.fault(NOT_A_CALL, `found text before the tag ${excerpt(type)}, expected none`);
     }
     const value =
       type === 'struct'
@@ -140,7 +140,9 @@ class CallReader {
     const text = this.#bounded('textLength');
     const value = scalar.read(text);
     if (value !== undefined) return value;
-    throw xml.fault(NOT_A_CALL, `<${type}> holds ${excerpt(text)}, expected ${scalar.expected}`);
+    // Not shown: it may be a secret, sent with the wrong type.
+    const found = text === '' ? 'is empty' : `can't be read (${text.length} characters)`;
+    throw xml.fault(NOT_A_CALL, `<${type}> ${found}, expected ${scalar.expected}`);
   }
 
   #name(tag: string): string {

@@ -56,19 +56,21 @@ function readBoolean(text: string): boolean | undefined {
 }
 
 const INTEGER = /^[+-]?[0-9]+$/;
-/** Every integer of so many digits is exact as a number. */
+/** Every integer of so many digits is exact as a number, and so are some longer ones. */
 const EXACT_DIGITS = 15;
 
 /**
- * A longer integer is a string of its sign and digits, as written: Perl's RPC::XML sends a device token
- * that happens to have digits only as `<int>`, and its leading zeros count.
+ * A longer integer that a number would not show again is a string of its sign and digits, as written: Perl's
+ * RPC::XML sends a device token that happens to have digits only as `<int>`, and its leading zeros count.
  */
 function readInteger(text: string): number | string | undefined {
   const written = text.trim();
   if (!INTEGER.test(written)) return undefined;
   const signs = written.startsWith('-') || written.startsWith('+') ? 1 : 0;
   // Adding 0 makes 0 of -0: integers have but one zero.
-  return written.length - signs > EXACT_DIGITS ? written : Number(written) + 0;
+  const value = Number(written) + 0;
+  if (written.length - signs <= EXACT_DIGITS) return value;
+  return Number.isSafeInteger(value) && String(value) === written ? value : written;
 }
 
 const DOUBLE = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;

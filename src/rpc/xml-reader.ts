@@ -20,6 +20,8 @@ const NAME = /^[\p{L}_:][\p{L}\p{M}\p{N}_:.·-]*$/u;
 const ATTRIBUTE = /[ \t\n]+([^ \t\n"'&/<=>]+)[ \t\n]*=[ \t\n]*(?:"([^"<]*)"|'([^'<]*)')/y;
 
 const REFERENCE = /^#(?:x([0-9a-fA-F]+)|([0-9]+))$/;
+/** Of those entities of HTML that somebody may take for XML's. */
+const LONGEST_NAME = 8;
 /** DTDs are refused, so that there can be no others. */
 const entities: ReadonlyMap<string, string> = new Map([
   ['lt', '<'],
@@ -228,16 +230,20 @@ export class XmlReader {
   #character(reference: string): string {
     const entity = entities.get(reference);
     if (entity) return entity;
-    const found = `found ${excerpt(`&${reference};`)}`;
     const digits = REFERENCE.exec(reference);
     if (!digits) {
+      // What is longer is text whose author forgot to escape an &: it may be a secret.
+      const short = reference.length <= LONGEST_NAME;
+      const found = short
+        ? `found ${excerpt(`&${reference};`)}`
+        : 'found an & that starts no reference';
       throw this.fault(NOT_XML, `${found}, expected one of &amp; &lt; &gt; &quot; &apos;`);
     }
     const [, hexadecimal, decimal = ''] = digits;
     const code = hexadecimal ? Number.parseInt(hexadecimal, 16) : Number(decimal);
     const character = code <= 0x10ffff ? String.fromCodePoint(code) : '\0';
     if (FORBIDDEN.test(character) || (code >= 0xd800 && code <= 0xdfff)) {
-      throw this.fault(NOT_XML, `${found}, expected a character of XML`);
+      throw this.fault(NOT_XML, `found ${excerpt(`&${reference};`)}, expected a character of XML`);
     }
     return character;
   }

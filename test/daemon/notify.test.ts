@@ -235,6 +235,45 @@ test('false, 0, nil and the empty string are sent as they are, dates as ISO text
   assert.equal(JSON.stringify(daemon.accepted()[1]?.[1]), '{"__proto__":1}');
 });
 
+test('a token that came as a number is taken where it is exact, and refused where digits are lost', async () => {
+  await using daemon = await startDaemon();
+  const payload = '<struct/>';
+  const digits = '12'.repeat(32);
+  for (const token of [`<int>${digits}</int>`, '<i8>1234567890123456</i8>', '<int>12</int>']) {
+    const answer = await post(daemon.host, callXml('notify', 'app', token, payload));
+    assert.equal(faultCodeOf(answer), undefined, token);
+  }
+  assert.deepEqual(
+    daemon.accepted().map(([token]) => token),
+    ['12', digits, '1234567890123456'],
+  );
+  for (const token of [`<double>${digits}</double>`, '<double>1.2e63</double>']) {
+    const answer = await post(daemon.host, callXml('notify', 'app', token, payload));
+    assert.equal(faultCodeOf(answer), 400, token);
+    assert.match(
+      answer.text,
+      /token came as a number and has lost digits on the way, expected a string/,
+    );
+  }
+  const answer = await post(daemon.host, callXml('notify', 'app', '<double>1.5</double>', payload));
+  assert.match(answer.text, /token is 1\.5, expected a string/);
+  assert.equal(daemon.simulator.requests.length, 3);
+});
+
+test('a badge is sent as it came, as a number or as text', async () => {
+  await using daemon = await startDaemon();
+  for (const [token, badge] of [
+    ['aa', 3],
+    ['bb', '3'],
+  ] as const) {
+    assert.equal(await daemon.notify(token, { aps: { badge } }), null);
+  }
+  assert.deepEqual(daemon.accepted(), [
+    ['aa', { aps: { badge: 3 } }],
+    ['bb', { aps: { badge: '3' } }],
+  ]);
+});
+
 test('a payload that only wakes the app is a background push of priority 5', async () => {
   await using daemon = await startDaemon();
   await daemon.notify('aa', { aps: { 'content-available': 1 } });

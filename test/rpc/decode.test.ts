@@ -114,7 +114,10 @@ const values: [value: string, expected: Value][] = [
   ['<value><int> 7\n</int></value>', 7],
   ['<value><i8>999999999999999</i8></value>', 999_999_999_999_999],
   ['<value><i8>-999999999999999</i8></value>', -999_999_999_999_999],
-  ['<value><i8>1000000000000000</i8></value>', '1000000000000000'],
+  ['<value><i8>1000000000000000</i8></value>', 1_000_000_000_000_000],
+  ['<value><i8>9007199254740991</i8></value>', 9_007_199_254_740_991],
+  ['<value><i8>9007199254740992</i8></value>', '9007199254740992'],
+  ['<value><i8>0000000000000012</i8></value>', '0000000000000012'],
   ['<value><i8>-9223372036854775808</i8></value>', '-9223372036854775808'],
   [`<value><int>${'7'.padStart(64, '0')}</int></value>`, '7'.padStart(64, '0')],
   ['<value><double>-1.5</double></value>', -1.5],
@@ -180,33 +183,29 @@ test('dates are read with and without dashes, zone and fractions', (t) => {
   }
 });
 
-const wrongValues: [type: string, text: string, message: string][] = [
-  ['int', '12abc', '<int> holds "12abc", expected an integer'],
-  ['int', '', '<int> holds "", expected an integer'],
-  ['int', '1.0', '<int> holds "1.0", expected an integer'],
-  ['int', '1e3', '<int> holds "1e3", expected an integer'],
-  ['int', '--1', '<int> holds "--1", expected an integer'],
-  ['int', '1 2', '<int> holds "1 2", expected an integer'],
-  ['i8', '0x10', '<i8> holds "0x10", expected an integer'],
-  ['int', '١', '<int> holds "١", expected an integer'],
-  ['int', '\u007f\u202e', '<int> holds "\\u{7f}\\u{202e}", expected an integer'],
-  ['int', 'ab'.repeat(32), '<int> holds "abababababababab…" (64 characters), expected an integer'],
-  ['boolean', '2', '<boolean> holds "2", expected 0 or 1'],
-  ['boolean', 'true', '<boolean> holds "true", expected 0 or 1'],
-  ['boolean', '', '<boolean> holds "", expected 0 or 1'],
-  ['double', 'NaN', '<double> holds "NaN", expected a finite number'],
-  ['double', 'Infinity', '<double> holds "Infinity", expected a finite number'],
-  ['double', '-inf', '<double> holds "-inf", expected a finite number'],
-  ['double', '1e999', '<double> holds "1e999", expected a finite number'],
-  ['double', '.', '<double> holds ".", expected a finite number'],
-  ['double', '1,5', '<double> holds "1,5", expected a finite number'],
-  ['nil', 'x', '<nil> holds "x", expected nothing'],
+const wrongValues: [type: string, text: string, expected: string][] = [
+  ['int', '12abc', 'expected an integer'],
+  ['int', '', 'expected an integer'],
+  ['int', '1.0', 'expected an integer'],
+  ['int', '1e3', 'expected an integer'],
+  ['int', '--1', 'expected an integer'],
+  ['int', '1 2', 'expected an integer'],
+  ['i8', '0x10', 'expected an integer'],
+  ['int', '١', 'expected an integer'],
+  ['int', '\u007f\u202e', 'expected an integer'],
+  ['int', 'ab'.repeat(32), 'expected an integer'],
+  ['boolean', '2', 'expected 0 or 1'],
+  ['boolean', 'true', 'expected 0 or 1'],
+  ['boolean', '', 'expected 0 or 1'],
+  ['double', 'NaN', 'expected a finite number'],
+  ['double', 'Infinity', 'expected a finite number'],
+  ['double', '-inf', 'expected a finite number'],
+  ['double', '1e999', 'expected a finite number'],
+  ['double', '.', 'expected a finite number'],
+  ['double', '1,5', 'expected a finite number'],
+  ['nil', 'x', 'expected nothing'],
   ...['A', 'AAA', 'AAAA=', 'AA=A', 'A===', '====', 'AA-_', 'AAAAA'].map(
-    (text): [string, string, string] => [
-      'base64',
-      text,
-      `<base64> holds "${text}", expected base64 with its padding`,
-    ],
+    (text): [string, string, string] => ['base64', text, 'expected base64 with its padding'],
   ),
   ...[
     '',
@@ -227,15 +226,17 @@ const wrongValues: [type: string, text: string, message: string][] = [
   ].map((text): [string, string, string] => [
     'dateTime.iso8601',
     text,
-    `<dateTime.iso8601> holds "${text}", expected a date such as 20240229T23:59:59`,
+    'expected a date such as 20240229T23:59:59',
   ]),
 ];
 
-for (const [type, text, message] of wrongValues) {
-  test(`${JSON.stringify(text)} is no ${type}`, () => {
+for (const [type, text, expected] of wrongValues) {
+  test(`${JSON.stringify(text)} is no ${type}, and is not shown`, () => {
     const fault = faultOf(() => decodeValue(`<value><${type}>${text}</${type}></value>`));
     assert.equal(fault.faultCode, NOT_A_CALL);
-    assert.equal(fault.message.replace(/ \(line \d+, column \d+\)$/, ''), message);
+    const found = text === '' ? 'is empty' : `can't be read (${text.length} characters)`;
+    const message = fault.message.replace(/ \(line \d+, column \d+\)$/, '');
+    assert.equal(message, `<${type}> ${found}, ${expected}`);
   });
 }
 
@@ -279,7 +280,7 @@ const wrongCalls: [text: string, message: RegExp][] = [
   [callOf('<int>1</int>'), /^found the tag "int", expected <value>/],
   [callOf('<value><float>1</float></value>'), /^found the tag "float", expected one of XML-RPC's/],
   [callOf('<value><INT>1</INT></value>'), /^found the tag "INT", expected one of XML-RPC's types/],
-  [callOf('<value>a<int>1</int></value>'), /^found text before <int>, expected none/],
+  [callOf('<value>a<int>1</int></value>'), /^found text before the tag "int", expected none/],
   [callOf('<value><int>1</int>a</value>'), /^found text in <value>, expected only tags/],
   [callOf('<value><int>1</int><![CDATA[ ]]></value>'), /^found text in <value>, expected only/],
   [callOf('<value><int>1</int><int>1</int></value>'), /^found the tag "int", expected <\/value>/],

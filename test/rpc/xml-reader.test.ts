@@ -81,6 +81,10 @@ const malformed: [text: string, message: string][] = [
   ['<a x="&b;"/>', 'found "&b;", expected one of &amp; &lt; &gt; &quot; &apos;'],
   ['<a>&b;</a>', 'found "&b;", expected one of &amp; &lt; &gt; &quot; &apos;'],
   ['<a>&AMP;</a>', 'found "&AMP;", expected one of &amp; &lt; &gt; &quot; &apos;'],
+  [
+    '<a>p&ssword and phrase;</a>',
+    'found an & that starts no reference, expected one of &amp; &lt; &gt; &quot; &apos;',
+  ],
   ['<a>&;</a>', 'found "&;", expected one of &amp; &lt; &gt; &quot; &apos;'],
   ['<a>&#X41;</a>', 'found "&#X41;", expected one of &amp; &lt; &gt; &quot; &apos;'],
   ['<a>&#x;</a>', 'found "&#x;", expected one of &amp; &lt; &gt; &quot; &apos;'],
