@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Fault } from '../../src/rpc/faults.js';
 import { type Call, decodeCall, type Value } from '../../src/rpc/xml.js';
+import { headerOf, requestOf } from '../support/recordings.js';
 
 /** Calls to decode, and what becomes of them. */
 
@@ -29,12 +28,10 @@ export function faultOf(run: () => unknown): Fault {
   throw new assert.AssertionError({ message: 'there was no fault' });
 }
 
-/** A request that a real client sent, `python3/notify_types` for example: see the recordings' README. */
-export function decodeRecording(name: string): Call {
-  const request = readFileSync(join(import.meta.dirname, 'recordings', `${name}.req`));
-  const body = request.indexOf('\r\n\r\n') + 4;
-  const head = request.toString('latin1', 0, body);
-  return decodeCall(request.subarray(body), /^content-type: (.*)\r$/im.exec(head)?.[1]);
+/** A request that a real client sent, `python3/notify_types` for example. */
+export function decodeRecording(recording: string): Call {
+  const request = requestOf(recording);
+  return decodeCall(request.body, headerOf(request, 'content-type'));
 }
 
 /** The value as the decoder makes it: structs without prototype, bytes in a Buffer. */
