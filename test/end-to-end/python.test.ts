@@ -1,38 +1,11 @@
 /** What pyapns's users have: Python's standard library, and calls as pyapns's client makes them. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { startTestDaemon } from '../../src/testing/index.js';
+import { file } from '../support/folder.js';
+import { type Call, python, type Result } from '../support/languages.js';
 
-const script = join(import.meta.dirname, 'calls.py');
-/** The interpreter itself: what `python3` names may be a version manager's shim, which takes a second each time. */
-const interpreter = spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], {
-  encoding: 'utf8',
-}).stdout?.trim();
-const options = { skip: !interpreter && 'python3 is missing' };
-
-const folder = await mkdtemp(join(tmpdir(), 'apnsd-test-'));
-after(() => rm(folder, { recursive: true }));
-
-type Call = [method: string, params: unknown[]];
-type Result = { answer: unknown } | { fault: [code: number, text: string] };
-
-/** Makes the calls in one Python process, one after the other. */
-async function python(url: string, calls: Call[]): Promise<Result[]> {
-  const child = spawn(interpreter, [script, url], {
-    env: { ...process.env, PYTHONUTF8: '1' },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  child.stdin.end(JSON.stringify(calls));
-  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
-  assert.equal(code, 0);
-  return JSON.parse(output);
-}
+const { options } = python;
 
 function codes(results: Result[]): (number | null)[] {
   return results.map((result) => ('fault' in result ? result.fault[0] : null));
@@ -48,9 +21,8 @@ test(
   async () => {
     await using daemon = await startTestDaemon();
     const { host, simulator } = daemon;
-    const path = join(folder, 'apns.pem');
-    await writeFile(path, simulator.certificate);
-    const results = await python(host, [
+    const path = await file('apns.pem', simulator.certificate);
+    const results = await python.run(host, [
       ['provision', ['path', path, 'sandbox', 15]],
       ['provision', ['text', simulator.certificate, 'sandbox']],
       ['notify', ['path', token('1'), { aps: { alert: 'hello', badge: 1, sound: 'default' } }]],
@@ -93,7 +65,7 @@ test(
       { f: 3.25, neg: -1, zero: 0, empty: '', arr: [], obj: {}, deep: [[{ a: [null, 1.5] }]] },
       note('x'.repeat(4000)),
     ];
-    const results = await python(host, [
+    const results = await python.run(host, [
       ['provision', ['app', simulator.certificate, 'sandbox']],
       ...payloads.map((payload, i): Call => ['notify', ['app', token(`${i}`), payload]]),
       ['notify', ['app', 'ABCDEF01 '.repeat(8).trim(), note('spaces')]],
@@ -110,30 +82,13 @@ test(
   },
 );
 
-test('Python reads feedback as dates in local time and tokens, once', options, async () => {
-  await using daemon = await startTestDaemon();
-  const { host, simulator } = daemon;
-  const at = new Date(2024, 1, 29, 23, 59, 58);
-  simulator.unregister(token('d'), { at });
-  const results = await python(host, [
-    ['provision', ['app', simulator.certificate, 'sandbox']],
-    ['notify', ['app', token('d'), note('gone')]],
-    ['feedback', ['app']],
-    ['feedback', ['app']],
-  ]);
-  assert.deepEqual(results.slice(2), [
-    { answer: [[{ date: '20240229T23:59:58' }, token('d')]] },
-    { answer: [] },
-  ]);
-});
-
 test(
   'what is wrong is a Fault in Python, with a number and a text that helps',
   options,
   async () => {
     await using daemon = await startTestDaemon();
     const { host, simulator } = daemon;
-    const results = await python(host, [
+    const results = await python.run(host, [
       ['notify', ['nope', token('1'), note('x')]],
       ['feedback', ['nope']],
       ['provision', ['app', '/etc/apns.pem', 'staging', 15]],
@@ -192,6 +147,34 @@ test("pyapns's way to heal works: on fault 404 provision, and notify again", opt
     ['provision', ['app', simulator.certificate, 'sandbox', 15]],
     ['notify', ['app', token('1'), note('x')]],
   ];
-  assert.deepEqual(codes(await python(first.host, calls)), [404, null, null]);
+  assert.deepEqual(codes(await python.run(first.host, calls)), [404, null, null]);
   assert.equal(simulator.accepted.length, 1);
 });
+
+test(
+  'a MultiCall of Python makes its calls in order, and each has its own answer or Fault',
+  options,
+  async () => {
+    await using daemon = await startTestDaemon();
+    const { host, simulator } = daemon;
+    const [result] = await python.run(host, [
+      [
+        'MultiCall',
+        [
+          ['provision', ['app', simulator.certificate, 'sandbox', 15]],
+          ['notify', ['app', token('1'), note('one')]],
+          ['notify', ['app', 'abc', note('odd')]],
+          ['notify', ['nope', token('2'), note('x')]],
+          ['notify', ['app', [token('3')], [note('three')]]],
+          ['feedback', ['app']],
+        ],
+      ],
+    ]);
+    assert.ok(result && 'answer' in result, JSON.stringify(result));
+    assert.deepEqual(codes(result.answer as Result[]), [null, null, 400, 404, null, null]);
+    assert.deepEqual(simulator.accepted.map((request) => request.token).sort(), [
+      token('1'),
+      token('3'),
+    ]);
+  },
+);
