@@ -50,20 +50,30 @@ export class Answers {
    * @param deadline the caller's, in UNIX milliseconds
    * @throws InvalidArgumentError where app, token and id stood for another payload
    */
-  async once(
+  once(
     { appId, token, id, payloadHash }: Identity,
     deadline: number,
     send: () => Promise<Verdict>,
   ): Promise<Verdict> {
     const key = `${id} ${token} ${appId}`;
-    for (;;) {
-      const given = this.#recall(key);
-      if (given) return expectSame(given, payloadHash, id).verdict;
-      const underWay = this.#underWay.get(key);
-      if (!underWay) return this.#send(key, payloadHash, send);
-      const verdict = await expectSame(underWay, payloadHash, id).verdict;
-      if (verdict.kind !== 'failed' || this.#now() >= deadline) return verdict;
+    const known = this.#recall(key) ?? this.#underWay.get(key);
+    if (!known) return this.#send(key, payloadHash, send);
+    if (known.payloadHash !== payloadHash) {
+      const what = `id ${id} was used for another payload to this token, expected a new id`;
+      return Promise.reject(new InvalidArgumentError(what));
     }
+    return this.#join(known, { appId, token, id, payloadHash }, deadline, send);
+  }
+
+  async #join(
+    known: Given | UnderWay,
+    identity: Identity,
+    deadline: number,
+    send: () => Promise<Verdict>,
+  ): Promise<Verdict> {
+    const verdict = await known.verdict;
+    if (verdict.kind !== 'failed' || this.#now() >= deadline) return verdict;
+    return this.once(identity, deadline, send);
   }
 
   async #send(key: string, payloadHash: string, send: () => Promise<Verdict>): Promise<Verdict> {
@@ -99,11 +109,4 @@ export class Answers {
   #old({ at }: Given): boolean {
     return this.#now() - at >= maxAgeMs;
   }
-}
-
-function expectSame<T extends UnderWay | Given>(known: T, payloadHash: string, id: string): T {
-  if (known.payloadHash === payloadHash) return known;
-  throw new InvalidArgumentError(
-    `id ${id} was used for another payload to this token, expected a new id`,
-  );
 }
