@@ -15,7 +15,7 @@ export type {
   Receipt,
   RejectedReceipt,
   SubmittedReceipt,
-} from './client/send.js';
+} from './client/receipt.js';
 export {
   ApnsdError,
   ApnsUnavailableError,

@@ -2,6 +2,12 @@
 import { setMaxListeners } from 'node:events';
 import { DeadlineError } from '../errors.js';
 
+export interface CallSurroundings {
+  /** Why it has not succeeded, asked at the deadline. */
+  why: () => unknown;
+  onEnd: () => void;
+}
+
 export interface CallLimits {
   /** The whole call, in milliseconds. */
   deadlineMs: number;
@@ -14,7 +20,7 @@ export class Call<T = unknown> {
   readonly deadline: number;
   /** How often its request has left. */
   attempts = 0;
-  /** Its request is at the daemon. */
+  /** It is at the daemon, or its answer has come. */
   underWay = false;
   /** Why it has not succeeded yet. */
   lastError: unknown;
@@ -24,19 +30,20 @@ export class Call<T = unknown> {
   /** Leaves what it waits for. */
   #leave: ((reason: unknown) => void) | undefined;
   #abort: AbortController | undefined;
+  readonly #around: CallSurroundings;
   readonly #timer: NodeJS.Timeout;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: (() => void) | undefined;
 
-  /** @param why it has not succeeded, asked at the deadline */
-  constructor({ deadlineMs, signal }: CallLimits, why: () => unknown) {
+  constructor({ deadlineMs, signal }: CallLimits, around: CallSurroundings) {
+    this.#around = around;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
     this.deadline = Date.now() + deadlineMs;
     this.#timer = setTimeout(() => {
-      const cause = why();
+      const cause = around.why();
       const because = cause instanceof Error ? cause.message : 'it was not its turn yet';
       this.fail(new DeadlineError(`no success within ${deadlineMs} ms: ${because}`, { cause }));
     }, deadlineMs);
@@ -60,6 +67,12 @@ export class Call<T = unknown> {
     return this.#abort.signal;
   }
 
+  /** Its request leaves; what is at the daemon already only asks again. */
+  departs(): void {
+    if (!this.underWay) this.attempts += 1;
+    this.underWay = true;
+  }
+
   succeed(value: T): void {
     if (this.#end()) this.#resolve(value);
   }
@@ -74,15 +87,23 @@ export class Call<T = unknown> {
 
   /**
    * Waits, and leaves when the call ends.
-   * @param enter is given what resolves the wait, and gives what takes it back
+   * @param enter is given what ends the wait, well or badly, and gives what takes it back
    */
-  wait(enter: (resume: () => void) => () => void): Promise<void> {
+  wait<V = void>(
+    enter: (resume: (value: V) => void, fail: (reason: unknown) => void) => () => void,
+  ): Promise<V> {
     return new Promise((resolve, reject) => {
       if (this.#ended) throw new Error('the call has ended');
-      const takeBack = enter(() => {
-        this.#leave = undefined;
-        resolve();
-      });
+      const takeBack = enter(
+        (value) => {
+          this.#leave = undefined;
+          resolve(value);
+        },
+        (reason) => {
+          this.#leave = undefined;
+          reject(reason);
+        },
+      );
       this.#leave = (reason) => {
         this.#leave = undefined;
         takeBack();
@@ -103,6 +124,7 @@ export class Call<T = unknown> {
     this.#ended = true;
     clearTimeout(this.#timer);
     if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#around.onEnd();
     return true;
   }
 }

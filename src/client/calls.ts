@@ -13,18 +13,13 @@ import type { AttemptOptions } from './transport.js';
 
 const debug = createDebug('apnsd:client');
 
-/** One attempt of a call. */
-export type Attempt<T> = (
-  options: AttemptOptions & {
-    footing: Footing;
-    /** From 1. */
-    number: number;
-    /** What the attempt has by its own limit and by the call's, in milliseconds. */
-    leftMs: number;
-  },
-) => Promise<T>;
+/** The attempt did not leave, since its footing was lost: the call makes another, and nobody is told. */
+export const again = Symbol('again');
 
-/** Enough to keep a daemon on the same machine busy; each has a connection. */
+/** One attempt of a call. */
+export type Attempt<T> = (call: Call, footing: Footing) => Promise<T | typeof again>;
+
+/** Of requests that are not shared; each has a connection. */
 const maxAtOnce = 32;
 
 export class Calls {
@@ -45,25 +40,43 @@ export class Calls {
   }
 
   /**
-   * @throws DeadlineError with the last attempt's error as its cause, OverloadedError beyond `maxPending`, ClosedError,
-   * or the signal's reason
+   * Its promise rejects with DeadlineError that has the last attempt's error as its cause, ClosedError, or the signal's
+   * reason.
+   * @throws OverloadedError beyond `maxPending`, ClosedError, or the signal's reason
    */
-  async run<T>(appId: string, attempt: Attempt<T>, limits: CallLimits): Promise<T> {
+  start<T>(appId: string, attempt: Attempt<T>, limits: CallLimits): Call<T> {
     if (this.#closed) throw new ClosedError('the client is closed');
     limits.signal?.throwIfAborted();
     this.#room.enter();
-    const call: Call<T> = new Call(limits, () => this.#why(appId, call as Call));
+    const call: Call<T> = new Call(limits, {
+      why: () => this.#why(appId, call as Call),
+      onEnd: () => this.#ended(call as Call),
+    });
     this.#open.add(call as Call);
     this.#attempts(appId, attempt, call).then(
       (value) => call.succeed(value),
       (error) => call.fail(error),
     );
+    return call;
+  }
+
+  /** Makes a request of the call's own, of which only so many go at once. */
+  async alone<T>(
+    appId: string,
+    call: Call,
+    footing: Footing,
+    request: (options: AttemptOptions) => Promise<T>,
+  ): Promise<T | typeof again> {
+    await this.#slots.take(call);
     try {
-      return await call.promise;
+      if (call.ended) throw call.lastError;
+      // The daemon may have gone while the call stood in the queue.
+      if (this.#healing.standing(appId) !== footing) return again;
+      call.departs();
+      // The call's own end comes by its signal: an impatient call doesn't show that the daemon is away.
+      return await request({ timeoutMs: this.#settings().timeoutMs, signal: call.signal });
     } finally {
-      this.#open.delete(call as Call);
-      this.#room.leave();
-      if (this.#open.size === 0) this.#whenIdle?.();
+      this.#slots.giveBack();
     }
   }
 
@@ -96,10 +109,18 @@ export class Calls {
     for (let pauses = 0; ; ) {
       let footing: Footing | undefined;
       try {
-        footing = await this.#turn(appId, call as Call);
-        return await this.#attempt(appId, attempt, call as Call, footing);
+        footing = this.#healing.standing(appId) ?? (await this.#healing.ready(appId, call as Call));
+        if (call.ended) throw call.lastError;
+        const value = await attempt(call as Call, footing);
+        if (value === again) {
+          call.underWay = false;
+          continue;
+        }
+        this.#healing.answered(appId, footing);
+        return value;
       } catch (error) {
         if (call.ended) throw error;
+        call.underWay = false;
         call.lastError = error;
         debug('%s: attempt %d: %s', appId, call.attempts, error);
         if (footing) this.#healing.failed(error, appId, footing);
@@ -121,37 +142,10 @@ export class Calls {
     return new DaemonUnavailableError('the daemon has not answered yet');
   }
 
-  /** Resolves with a slot taken, when the daemon is there and knows the app. */
-  async #turn(appId: string, call: Call): Promise<Footing> {
-    for (;;) {
-      const footing = this.#healing.standing(appId) ?? (await this.#healing.ready(appId, call));
-      await this.#slots.take(call);
-      // The daemon may have gone while the call stood in the queue.
-      if (!call.ended && this.#healing.standing(appId) === footing) return footing;
-      this.#slots.giveBack();
-      if (call.ended) throw call.lastError;
-    }
-  }
-
-  async #attempt<T>(appId: string, attempt: Attempt<T>, call: Call, footing: Footing): Promise<T> {
-    const { timeoutMs } = this.#settings();
-    call.attempts += 1;
-    call.underWay = true;
-    try {
-      const value = await attempt({
-        footing,
-        number: call.attempts,
-        // The call's own end comes by its signal: an impatient call doesn't show that the daemon is away.
-        timeoutMs,
-        leftMs: Math.max(1, Math.min(timeoutMs, call.deadline - Date.now())),
-        signal: call.signal,
-      });
-      this.#healing.answered(appId, footing);
-      return value;
-    } finally {
-      call.underWay = false;
-      this.#slots.giveBack();
-    }
+  #ended(call: Call): void {
+    this.#open.delete(call);
+    this.#room.leave();
+    if (this.#open.size === 0) this.#whenIdle?.();
   }
 }
 

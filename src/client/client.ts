@@ -1,6 +1,5 @@
 /** The client: what an app calls. */
 import { EventEmitter } from 'node:events';
-import createDebug from 'debug';
 import {
   type ApnsdError,
   ClosedError,
@@ -8,22 +7,18 @@ import {
   InvalidArgumentError,
   ProvisionError,
 } from '../errors.js';
-import { maskToken } from '../notification/address.js';
-import { checkAddressed } from '../notification/check.js';
-import { expired } from '../notification/expiration.js';
 import type { Notification } from '../notification/notification.js';
-import { Calls } from './calls.js';
+import { type Attempt, Calls } from './calls.js';
 import { type ClientEvents, type Emit, emitterOf } from './events.js';
-import { type DeadToken, FeedbackLists } from './feedback.js';
+import { type DeadToken, type FeedbackList, FeedbackLists } from './feedback.js';
 import { maxTimerMs } from './fields.js';
 import { Healing } from './healing.js';
 import type { Options } from './options.js';
-import { notifyParams } from './pyapns.js';
-import { encodeSend, type Receipt, readAnswer } from './send.js';
+import type { Receipt } from './receipt.js';
+import { Sending } from './sending.js';
 import { type Settings, settingsFrom } from './settings.js';
+import { Sharing } from './sharing.js';
 import { shortForm } from './short-form.js';
-
-const debug = createDebug('apnsd:client');
 
 export interface CallOptions {
   /** @default `defaultAppId`, else the only entry of `initial` */
@@ -48,6 +43,7 @@ export class Client extends EventEmitter<ClientEvents> {
   readonly #emit: Emit;
   readonly #healing: Healing;
   readonly #calls: Calls;
+  readonly #sending: Sending;
   readonly #feedback = new FeedbackLists();
   #closing: Promise<void> | undefined;
 
@@ -57,7 +53,10 @@ export class Client extends EventEmitter<ClientEvents> {
     this.#settings = settingsFrom(options);
     this.#emit = emitterOf(this);
     this.#healing = new Healing(this.#settings, this.#emit);
-    this.#calls = new Calls(this.#healing, () => this.#settings, this.#emit);
+    const settings = () => this.#settings;
+    const sharing = new Sharing(settings, (appId) => this.#healing.standing(appId));
+    this.#calls = new Calls(this.#healing, settings, this.#emit);
+    this.#sending = new Sending({ calls: this.#calls, sharing, settings, emit: this.#emit });
   }
 
   get closed(): boolean {
@@ -103,41 +102,8 @@ export class Client extends EventEmitter<ClientEvents> {
         ? [shortForm(content, rest[0], rest[1], wrong), rest[2]]
         : [content, rest[0]];
     const { appId, limits } = this.#limits(options as CallOptions | undefined);
-    if (typeof written !== 'object' || written === null) {
-      throw new InvalidArgumentError('notification is neither a message nor an object');
-    }
-    // The id is made before the first attempt: every repeat carries it.
-    const addressed = checkAddressed(token, written, wrong);
-    const { token: to, id, notification } = addressed;
-    if (!this.#settings.collapseRepeats) notification.collapseId ??= null;
-    const request = encodeSend(addressed);
-    const receipt = await this.#calls.run(
-      appId,
-      async ({ footing, number, leftMs, ...attempt }) => {
-        const tooLate = expired(notification.expiration);
-        if (tooLate) throw tooLate;
-        const { transport } = footing;
-        return footing.either(
-          async () => {
-            for (;;) {
-              const params = [appId, request(leftMs)];
-              const answer = await transport.call('apnsd.send', params, attempt);
-              const receipt = readAnswer(answer, to, id, number);
-              if (receipt !== 'pending') return receipt;
-            }
-          },
-          async (turns): Promise<Receipt> => {
-            const params = notifyParams(appId, to, written, notification.body);
-            await turns.take(appId, () => transport.call('notify', params, attempt));
-            return { status: 'submitted', token: to, id, attempts: number };
-          },
-        );
-      },
-      limits,
-    );
-    debug('%s: %s %s %s', appId, maskToken(to), id, receipt.status);
-    if (receipt.status === 'rejected') this.#emit('rejected', receipt);
-    return receipt;
+    const letter = this.#sending.letter(token, written, wrong);
+    return this.#sending.start(appId, letter, limits, 'single').promise;
   }
 
   /**
@@ -148,7 +114,11 @@ export class Client extends EventEmitter<ClientEvents> {
     const { appId: app, limits } = this.#limits(
       appId === undefined ? options : { ...options, appId },
     );
-    const list = await this.#calls.run(app, (attempt) => this.#feedback.read(app, attempt), limits);
+    const read: Attempt<FeedbackList> = (call, footing) =>
+      this.#calls.alone(app, call, footing, (options) =>
+        this.#feedback.read(app, footing, options),
+      );
+    const list = await this.#calls.start(app, read, limits).promise;
     // Only now: a list that came too late for its call was handed to nobody.
     return this.#feedback.handedOver(app, list);
   }
@@ -165,7 +135,7 @@ export class Client extends EventEmitter<ClientEvents> {
         const { limits } = this.#limits({ ...options, appId });
         this.#healing.forget(appId);
         try {
-          await this.#calls.run(appId, async () => undefined, limits);
+          await this.#calls.start(appId, async () => undefined, limits).promise;
         } catch (error) {
           if (limits.signal?.aborted || error instanceof ClosedError) throw error;
           failures.set(appId, error as ApnsdError);

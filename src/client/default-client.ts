@@ -4,7 +4,7 @@ import type { Notification } from '../notification/notification.js';
 import { type CallOptions, type Client, createClient } from './client.js';
 import type { DeadToken } from './feedback.js';
 import type { Options } from './options.js';
-import type { Receipt } from './send.js';
+import type { Receipt } from './receipt.js';
 
 let client: Client | undefined;
 

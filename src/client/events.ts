@@ -1,7 +1,7 @@
 /** What a client tells of itself. */
 import type { EventEmitter } from 'node:events';
 import type { ApnsdError } from '../errors.js';
-import type { RejectedReceipt } from './send.js';
+import type { RejectedReceipt } from './receipt.js';
 
 /** The events of a client, by name, with what a listener is given. */
 export interface ClientEvents {

@@ -21,10 +21,7 @@ export class FeedbackLists {
   /** By app: what acknowledges the list that its caller got last. */
   readonly #cursors = new Map<string, string>();
 
-  async read(
-    appId: string,
-    { footing, ...attempt }: AttemptOptions & { footing: Footing },
-  ): Promise<FeedbackList> {
+  async read(appId: string, footing: Footing, attempt: AttemptOptions): Promise<FeedbackList> {
     const { transport } = footing;
     return footing.either<FeedbackList>(
       async () => {

@@ -1,111 +1,73 @@
-/** Writes `apnsd.send` and reads its answer as a receipt. */
+/** Writes `apnsd.send` for many notifications at once, and reads its list of answers. */
 import { ProtocolError } from '../errors.js';
-import type { Addressed } from '../notification/check.js';
-import { errorOfCode } from '../rpc/faults.js';
+import type { CheckedNotification } from '../notification/check.js';
+import type { Notification } from '../notification/notification.js';
 import { escapeForXml } from '../rpc/json.js';
+import type { SendAnswer } from '../rpc/methods.js';
 
-/** Apple's answer. "Accepted" is by APNs: whether and when a device shows it, nobody is told. */
-export type Receipt = AcceptedReceipt | RejectedReceipt | SubmittedReceipt;
-
-export interface AcceptedReceipt {
-  status: 'accepted';
-  token: string;
-  /** The apns-id: a UUID, in lower case. */
-  id: string;
-  /** How often the client sent it to the daemon. */
-  attempts: number;
-  /** Sandbox only: the id under which Apple's console shows the notification. */
-  uniqueId?: string;
+/** A notification that is ready to travel, to however many receivers. */
+export interface Encoded {
+  /** As its author wrote it. */
+  readonly written: Notification;
+  readonly checked: CheckedNotification;
+  /** JSON text of its member of `notifications`, up to the receivers. */
+  readonly text: string;
 }
 
-/** Apple's final no to this notification. */
-export interface RejectedReceipt {
-  status: 'rejected';
-  token: string;
-  id: string;
-  attempts: number;
-  /** Apple's word, for example `BadDeviceToken`. */
-  reason: string;
-  /** 400, 410 or 413. */
-  httpStatus: number;
-  /** True for Unregistered and ExpiredToken only: the app is gone from that device, and the token can be deleted. */
-  tokenIsDead: boolean;
-  /** Since when, where Apple said so. */
-  unregisteredAt?: Date;
-}
-
-/** The daemon took it, and that is all there is to know: it has only pyapns's methods, which give no receipts. */
-export interface SubmittedReceipt {
-  status: 'submitted';
-  token: string;
-  /** Known to this client only. */
-  id: string;
-  attempts: number;
+/** A notification and the one it is for. */
+export interface Letter {
+  readonly encoded: Encoded;
+  readonly token: string;
+  readonly id: string;
 }
 
 /** The daemon is told to answer this much earlier than we stop listening. */
 const marginMs = 1000;
-const deadReasons = new Set(['Unregistered', 'ExpiredToken']);
 
-/** The request as JSON text, but for the time that an attempt has. */
-export function encodeSend({
-  token,
-  id,
-  notification: { body, ...fields },
-}: Addressed): (timeoutMs: number) => string {
-  const rest = JSON.stringify({ ...fields, to: [[token, id]] });
+export function encode(written: Notification, checked: CheckedNotification): Encoded {
+  const { body, ...fields } = checked;
   // The payload was encoded when it was checked; it is not encoded again.
-  const notification = escapeForXml(`{"payload":${body},${rest.slice(1)}`);
-  return (timeoutMs) => {
-    const left = Math.ceil(Math.max(timeoutMs - marginMs, timeoutMs / 2));
-    return `{"timeoutMs":${left},"notifications":[${notification}]}`;
-  };
+  const rest = JSON.stringify(fields).slice(1, -1);
+  return { written, checked, text: escapeForXml(`{"payload":${body},${rest}`) };
 }
 
 /**
- * @returns 'pending' where the daemon goes on and is to be asked again, by the same request
- * @throws ApnsdError for a notification without Apple's answer
+ * The request as JSON text. Neighbours with the same notification share its text.
+ * @param timeoutMs what the request has
  */
-export function readAnswer(
-  text: unknown,
-  token: string,
-  id: string,
-  attempts: number,
-): Receipt | 'pending' {
-  const answer = parse(text);
-  if (answer.id !== id) throw new ProtocolError('apnsd.send answered for another notification');
-  const common = { token, id, attempts };
-  switch (answer.status) {
-    case 'accepted': {
-      const { uniqueId } = answer;
-      return { status: 'accepted', ...common, ...(uniqueId !== undefined && { uniqueId }) };
+export function encodeSend(
+  letters: readonly (Letter & { call: { deadline: number } })[],
+  timeoutMs: number,
+): string {
+  const now = Date.now();
+  let text = `{"timeoutMs":${told(timeoutMs)},"notifications":[`;
+  let open: string | undefined;
+  for (const { encoded, token, id, call } of letters) {
+    const leftMs = call.deadline - now;
+    const own = leftMs < timeoutMs ? `,"timeoutMs":${told(leftMs)}` : '';
+    const notification = encoded.text + own;
+    // Hex and a UUID: nothing in them is to be escaped.
+    const receiver = `["${token}","${id}"]`;
+    if (notification === open) text += `,${receiver}`;
+    else {
+      text += `${open === undefined ? '' : ']},'}${notification},"to":[${receiver}`;
+      open = notification;
     }
-    case 'rejected': {
-      const { reason, httpStatus, unregisteredAt } = answer;
-      return {
-        status: 'rejected',
-        ...common,
-        reason,
-        httpStatus,
-        tokenIsDead: deadReasons.has(reason),
-        ...(unregisteredAt !== undefined && { unregisteredAt: new Date(unregisteredAt) }),
-      };
-    }
-    case 'pending':
-      return 'pending';
-    case 'failed':
-      throw errorOfCode(answer.code, answer.message);
-    default:
-      throw new ProtocolError(`apnsd.send answered status ${JSON.stringify(answer.status)}`);
   }
+  return `${text}]}]}`;
 }
 
-function parse(text: unknown) {
+/** One answer for each notification, in their order; what each says is not looked at. */
+export function readAnswers(text: unknown, count: number): SendAnswer[] {
   try {
-    const [answer, ...more] = JSON.parse(String(text));
-    if (typeof answer === 'object' && answer !== null && more.length === 0) return answer;
+    const answers: unknown = JSON.parse(String(text));
+    if (Array.isArray(answers) && answers.length === count) return answers;
   } catch {
     // Falls through: what it answered is not shown, since it may be anything.
   }
-  throw new ProtocolError('apnsd.send answered no JSON list of one answer');
+  throw new ProtocolError(`apnsd.send answered no JSON list of ${count} answers`);
+}
+
+function told(ms: number): number {
+  return Math.max(1, Math.ceil(Math.max(ms - marginMs, ms / 2)));
 }

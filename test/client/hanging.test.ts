@@ -3,7 +3,17 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { DaemonUnavailableError, DeadlineError } from '../../src/index.js';
-import { clientOf, countOf, cut, except, held, silence, token, until } from '../support/clients.js';
+import {
+  app,
+  clientOf,
+  countOf,
+  cut,
+  except,
+  held,
+  silence,
+  token,
+  until,
+} from '../support/clients.js';
 import { gateTo } from '../support/gate.js';
 import { acceptAll, goodDaemon, type Script, scriptedDaemon } from '../support/scripted-daemon.js';
 
@@ -73,8 +83,12 @@ test('a network that goes without a word costs one time-out, however many connec
   const together = held(goodDaemon);
   await using daemon = await scriptedDaemon(except('apnsd.send', together));
   await using gate = await gateTo(daemon.url);
-  await using client = clientOf(gate.url.replace('https', 'http'), { timeoutMs });
-  const many = () => Promise.all(Array.from({ length: 10 }, () => client.notify(token, 'x')));
+  const initial = Array.from({ length: 10 }, (_, number) => ({ ...app, appId: `app ${number}` }));
+  const host = gate.url.replace('https', 'http');
+  await using client = clientOf(host, { initial, timeoutMs });
+  // Apps share no request.
+  const many = () =>
+    Promise.all(initial.map(({ appId }) => client.notify(token, 'x', null, null, { appId })));
   const first = many();
   await until(() => countOf(daemon.methods(), 'apnsd.send') === 10);
   together.release();

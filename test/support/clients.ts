@@ -1,7 +1,7 @@
 /** Clients of scripted daemons, with pauses that a test can wait for. */
 import { createClient, type Options } from '../../src/index.js';
 import { Fault } from '../../src/rpc/faults.js';
-import { goodDaemon, type Script } from './scripted-daemon.js';
+import { acceptAll, goodDaemon, type Script, type ScriptedDaemon } from './scripted-daemon.js';
 
 export const token = 'ab'.repeat(32);
 export const app = {
@@ -38,6 +38,15 @@ export const silence: Script = () => undefined;
 
 /** Hangs up without an answer. */
 export const cut: Script = (_, response) => void response.destroy();
+
+/** Ids of the notifications that came, in order, repeats included. */
+export function sentIds({ calls }: ScriptedDaemon): string[] {
+  const sends = calls.filter(({ method }) => method === 'apnsd.send');
+  return sends.flatMap((call) => JSON.parse(acceptAll(call)).map(({ id }: { id: string }) => id));
+}
+
+/** How many notifications go at once, by the client's own limits: 32 requests of 100. */
+export const mostAtOnce = 3200;
 
 export function countOf(methods: string[], method: string): number {
   return methods.filter((name) => name === method).length;

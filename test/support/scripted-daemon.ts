@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { Fault, faultOf } from '../../src/rpc/faults.js';
+import type { SendNotification } from '../../src/rpc/methods.js';
 import { decodeCall, encodeAnswer, encodeFault, type Value } from '../../src/rpc/xml.js';
 
 export interface ScriptedCall {
@@ -67,10 +68,24 @@ export async function scriptedDaemon(script: Script, port = 0): Promise<Scripted
 }
 
 /** Accepts whatever `apnsd.send` brings, as the real one would. */
-export function acceptAll({ params }: ScriptedCall): string {
-  const { notifications } = JSON.parse(String(params[1]));
-  const answers = notifications.flatMap(({ to }: { to: [string, string][] }) =>
-    to.map(([, id]) => ({ status: 'accepted', id })),
+export function acceptAll(call: ScriptedCall): string {
+  return answerEach(call, (_, id) => ({ status: 'accepted', id }));
+}
+
+/** A notification as it came. */
+export interface Sent extends Omit<SendNotification, 'payload'> {
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the test has sent
+  payload: any;
+}
+
+/** Answers `apnsd.send`, for each receiver in turn. */
+export function answerEach(
+  { params }: ScriptedCall,
+  answer: (notification: Sent, id: string, token: string) => object,
+): string {
+  const { notifications } = JSON.parse(String(params[1])) as { notifications: Sent[] };
+  const answers = notifications.flatMap((notification) =>
+    notification.to.map(([token, id]) => answer(notification, id, token)),
   );
   return JSON.stringify(answers);
 }

@@ -1,0 +1,50 @@
+/** One request of `apnsd.send` that fills while it waits to leave. */
+
+import type { SendAnswer } from '../rpc/methods.js';
+import type { Call } from './call.js';
+import type { Letter } from './send.js';
+
+/** A call that waits for its request to leave, or for the answer. */
+export interface Member extends Letter {
+  call: Call;
+  /** With undefined where it did not leave: its footing is gone. */
+  answered: (answer: SendAnswer | undefined) => void;
+  failed: (error: unknown) => void;
+  /** Told where its call ends first, once the request has left. */
+  left: (() => void) | undefined;
+}
+
+/** Lists of 50 to 200 do best: of shorter ones XML-RPC costs more, for longer ones each waits longer. */
+const maxMembers = 100;
+/** In characters of JSON text. */
+const maxLength = 256 * 1024;
+/** What a receiver takes beside its token. */
+const receiverLength = 44;
+
+export class Batch {
+  readonly members: Member[] = [];
+  /** Nobody else may join. */
+  readonly #alone: boolean;
+  #length = 0;
+
+  constructor(alone = false) {
+    this.#alone = alone;
+  }
+
+  get full(): boolean {
+    return this.#alone || this.members.length >= maxMembers;
+  }
+
+  /** False where there is no place for it; the first has one, whatever its size. */
+  takes(member: Member): boolean {
+    if (this.full && this.members.length > 0) return false;
+    const last = this.members.at(-1);
+    const receiver = member.token.length + receiverLength;
+    const shared = last?.encoded.text === member.encoded.text;
+    const length = this.#length + receiver + (shared ? 0 : member.encoded.text.length);
+    if (last && length > maxLength) return false;
+    this.#length = length;
+    this.members.push(member);
+    return true;
+  }
+}

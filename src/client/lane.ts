@@ -1,0 +1,158 @@
+/** The queue of calls that share requests: the first goes at once, those that come while requests are under way go together. */
+import { InvalidArgumentError, ProtocolError } from '../errors.js';
+import { expired } from '../notification/expiration.js';
+import { Fault } from '../rpc/faults.js';
+import { Batch, type Member } from './batch.js';
+import { isNoSuchMethod } from './pyapns.js';
+import { encodeSend, readAnswers } from './send.js';
+import type { AttemptOptions } from './transport.js';
+
+export interface Route {
+  /** Whether requests may still go this way. */
+  stands: () => boolean;
+  send: (text: string, options: AttemptOptions) => Promise<unknown>;
+  /** What a request has. */
+  timeoutMs: () => number;
+}
+
+/** While requests are under way the next one fills for so long. */
+const paceMs = 5;
+/** Keeps the daemon busy; with more, each would wait longer for the same. */
+const maxRecent = 16;
+/** A request that is away for longer waits for Apple, not for the daemon: it takes no other's place. */
+const recentMs = 50;
+/** Each has a connection. */
+const maxUnderWay = 32;
+
+export class Lane {
+  readonly #route: Route;
+  readonly #waiting: Batch[] = [];
+  #underWay = 0;
+  /** Of these, those that left in the last moments. */
+  #recent = 0;
+  /** When one left last, in UNIX milliseconds. */
+  #leftAt = 0;
+  #immediate: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(route: Route) {
+    this.#route = route;
+  }
+
+  join(member: Member): void {
+    if (!this.#waiting.at(-1)?.takes(member)) this.#add(member);
+    this.#look();
+  }
+
+  #add(member: Member, alone = false): void {
+    const batch = new Batch(alone);
+    batch.takes(member);
+    this.#waiting.push(batch);
+  }
+
+  get #free(): boolean {
+    return this.#recent < maxRecent && this.#underWay < maxUnderWay;
+  }
+
+  #look(): void {
+    while (this.#free) {
+      const [first, next] = this.#waiting;
+      if (!first) return;
+      if (first.full || next) this.#depart();
+      else {
+        this.#leaveSoon();
+        return;
+      }
+    }
+  }
+
+  /** At the end of this turn where nothing is under way: whoever calls in the same turn comes along. */
+  #leaveSoon(): void {
+    if (this.#immediate) return;
+    const restMs = this.#underWay === 0 ? 0 : this.#leftAt + paceMs - Date.now();
+    if (restMs > 0) this.#timer ??= setTimeout(() => this.#leave(), restMs);
+    else this.#immediate = setImmediate(() => this.#leave());
+  }
+
+  #leave(): void {
+    this.#immediate = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#free) this.#depart();
+    this.#look();
+  }
+
+  #depart(): void {
+    if (!this.#route.stands()) {
+      const lost = this.#waiting.splice(0).flatMap(({ members }) => members);
+      for (const { answered } of lost) answered(undefined);
+      return;
+    }
+    const members = this.#waiting.shift()?.members.filter(mayLeave) ?? [];
+    if (members.length > 0) void this.#send(members);
+  }
+
+  async #send(members: Member[]): Promise<void> {
+    const giveBack = this.#takePlace();
+    const nobodyWaits = new AbortController();
+    let waiting = members.length;
+    const left = () => {
+      waiting -= 1;
+      if (waiting === 0) nobodyWaits.abort();
+    };
+    for (const member of members) {
+      member.left = left;
+      member.call.departs();
+    }
+    try {
+      const timeoutMs = this.#route.timeoutMs();
+      const text = encodeSend(members, timeoutMs);
+      const answer = await this.#route.send(text, { timeoutMs, signal: nobodyWaits.signal });
+      const answers = readAnswers(answer, members.length);
+      for (const [position, member] of members.entries()) {
+        member.left = undefined;
+        member.answered(answers[position]);
+      }
+    } catch (error) {
+      const apart = members.length > 1 && isOfOne(error);
+      for (const member of members) {
+        member.left = undefined;
+        if (apart) this.#add(member, true);
+        else member.failed(error);
+      }
+    }
+    giveBack();
+  }
+
+  #takePlace(): () => void {
+    this.#leftAt = Date.now();
+    this.#underWay += 1;
+    this.#recent += 1;
+    let recent = true;
+    const age = () => {
+      if (recent) this.#recent -= 1;
+      recent = false;
+      this.#look();
+    };
+    const timer = setTimeout(age, recentMs);
+    return () => {
+      clearTimeout(timer);
+      this.#underWay -= 1;
+      age();
+    };
+  }
+}
+
+/** Looked at when the request leaves. */
+function mayLeave({ call, encoded, failed }: Member): boolean {
+  if (call.ended) return false;
+  const tooLate = expired(encoded.checked.expiration);
+  if (tooLate) failed(tooLate);
+  return !tooLate;
+}
+
+/** The request was refused for what it holds: one of its members may be to blame, and none of the others may fail for it. */
+function isOfOne(error: unknown): boolean {
+  if (error instanceof InvalidArgumentError) return true;
+  return error instanceof ProtocolError && error.cause instanceof Fault && !isNoSuchMethod(error);
+}

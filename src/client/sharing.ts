@@ -1,0 +1,59 @@
+/** Shares requests of `apnsd.send` between calls of the same app on the same footing. */
+import type { SendAnswer } from '../rpc/methods.js';
+import type { Member } from './batch.js';
+import type { Call } from './call.js';
+import type { Footing } from './footing.js';
+import { Lane, type Route } from './lane.js';
+import type { Letter } from './send.js';
+import type { Settings } from './settings.js';
+
+/**
+ * None waits for another: a notification of its own not for a thousand others, and neither for one that Apple keeps
+ * waiting.
+ */
+export type LaneName = 'single' | 'many' | 'pending';
+
+type Lanes = Record<LaneName, Lane>;
+
+export class Sharing {
+  readonly #settings: () => Settings;
+  readonly #standing: (appId: string) => Footing | undefined;
+  readonly #lanes = new WeakMap<Footing, Map<string, Lanes>>();
+
+  constructor(settings: () => Settings, standing: (appId: string) => Footing | undefined) {
+    this.#settings = settings;
+    this.#standing = standing;
+  }
+
+  /**
+   * Resolves with the notification's own answer; with undefined where it did not leave, since its footing was lost.
+   * @throws ApnsdError where its request had no answer
+   */
+  send(
+    appId: string,
+    footing: Footing,
+    lane: LaneName,
+    call: Call,
+    { encoded, token, id }: Letter,
+  ): Promise<SendAnswer | undefined> {
+    return call.wait((answered, failed) => {
+      const member: Member = { encoded, token, id, call, answered, failed, left: undefined };
+      this.#lanesOf(appId, footing)[lane].join(member);
+      return () => member.left?.();
+    });
+  }
+
+  #lanesOf(appId: string, footing: Footing): Lanes {
+    const known = this.#lanes.get(footing)?.get(appId);
+    if (known) return known;
+    const route: Route = {
+      stands: () => this.#standing(appId) === footing,
+      send: (text, options) => footing.transport.call('apnsd.send', [appId, text], options),
+      timeoutMs: () => this.#settings().timeoutMs,
+    };
+    const lanes = { single: new Lane(route), many: new Lane(route), pending: new Lane(route) };
+    const apps = this.#lanes.get(footing) ?? new Map();
+    this.#lanes.set(footing, apps.set(appId, lanes));
+    return lanes;
+  }
+}
