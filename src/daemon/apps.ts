@@ -99,6 +99,19 @@ export class Apps {
     throw new NotConfiguredError(`app ${shown} is not provisioned, nor is any other`);
   }
 
+  /**
+   * As pyapns, which knows one fault for an app that is not there.
+   * @throws UnknownAppIdError
+   */
+  named(appId: string): App {
+    try {
+      return this.get(appId);
+    } catch (error) {
+      if (error instanceof NotConfiguredError) throw new UnknownAppIdError(error.message);
+      throw error;
+    }
+  }
+
   list(): App[] {
     return [...this.#apps.values()];
   }

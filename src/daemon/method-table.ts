@@ -1,7 +1,8 @@
 /** The methods by name, with what system.methodSignature and system.methodHelp tell of them. */
 import type { Value } from '../rpc/xml.js';
 import type { CallContext, Method } from './method.js';
-import { feedback, notify, provision, provisionEntry, readFeedback, status } from './methods.js';
+import { feedback, provision, provisionEntry, readFeedback, status } from './methods.js';
+import { notify } from './notify.js';
 import { send } from './send.js';
 import { methodNamed, systemMethods } from './system-methods.js';
 

@@ -1,25 +1,13 @@
-/** The daemon's XML-RPC methods: pyapns's three, and our own. */
-import { randomUUID } from 'node:crypto';
+/** The daemon's XML-RPC methods but for those that send. */
 import { type Credentials, warningsOf } from '../apns/credentials.js';
-import { Draft } from '../apns/draft.js';
 import { checkEnvironment } from '../apns/gateway.js';
-import { Flow } from '../apns/line.js';
-import type { Verdict } from '../apns/verdict.js';
-import {
-  ApnsdError,
-  InvalidArgumentError,
-  NotConfiguredError,
-  UnknownAppIdError,
-} from '../errors.js';
-import { checkToken } from '../notification/address.js';
-import { checkNotification } from '../notification/check.js';
-import { Fault, faultOf } from '../rpc/faults.js';
+import { InvalidArgumentError } from '../errors.js';
 import type { FeedbackResult, ProvisionResult } from '../rpc/methods.js';
 import type { Value } from '../rpc/xml.js';
-import type { App, Apps, ProvisionOptions } from './apps.js';
+import type { App, ProvisionOptions } from './apps.js';
 import { maxEntries } from './feedback.js';
 import type { CallContext, MethodContext } from './method.js';
-import { asSecret, asText, asTexts, parameters, show } from './parameters.js';
+import { asSecret, asText, parameters, show } from './parameters.js';
 
 /** A day; timers know nothing beyond 24 of them. */
 const maxTimeoutSeconds = 86_400;
@@ -93,72 +81,9 @@ export function readEntry(entry: unknown): ProvisionOptions {
   };
 }
 
-export async function notify(params: Value[], { apps, signal }: MethodContext): Promise<null> {
-  const [appId, target, what] = parameters(params, ['appId', 'tokens', 'notifications']);
-  const app = appNamed(apps, asText('appId', appId));
-  const tokens = Array.isArray(target) ? target : [target];
-  const notifications = Array.isArray(what) ? what : [what];
-  if (notifications.length !== 1 && notifications.length !== tokens.length) {
-    throw new InvalidArgumentError(
-      `there are ${tokens.length} tokens and ${notifications.length} notifications, expected as many of both, or one notification`,
-    );
-  }
-  const options = { deadline: Date.now() + app.timeoutMs, signal, flow: new Flow() };
-  const drafts = notifications.map((payload) =>
-    orInvalid(() => new Draft(checkNotification({ payload: asTexts(payload) }))),
-  );
-  const verdicts = await Promise.all(
-    tokens.map((token, position) => {
-      const draft = drafts.length === 1 ? drafts[0] : drafts[position];
-      const checked = orInvalid(() => checkToken(asText('token', token)));
-      if (checked instanceof InvalidArgumentError) return checked;
-      if (!draft || draft instanceof InvalidArgumentError) return draft;
-      return app.send(checked, randomUUID(), draft, options);
-    }),
-  );
-  throwFirst(verdicts);
-  return null;
-}
-
-function orInvalid<T>(read: () => T): T | InvalidArgumentError {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof InvalidArgumentError) return error;
-    throw error;
-  }
-}
-
-/** One fault for all members that went wrong: unreadable ones before refused credentials before unanswered ones. */
-function throwFirst(verdicts: (Verdict | InvalidArgumentError | undefined)[]): void {
-  const positions = new Map<string, { error: ApnsdError; at: number[] }>();
-  for (const [position, verdict] of verdicts.entries()) {
-    const error =
-      verdict instanceof ApnsdError ? verdict : verdict?.kind === 'failed' && verdict.error;
-    if (!error) continue;
-    const same = positions.get(error.code) ?? { error, at: [] };
-    same.at.push(position);
-    positions.set(error.code, same);
-  }
-  const order = ['INVALID_ARGUMENT', 'CREDENTIALS'];
-  const found = [...order, ...positions.keys()].find((code) => positions.has(code));
-  const worst = found === undefined ? undefined : positions.get(found);
-  if (!worst) return;
-  if (verdicts.length === 1) throw worst.error;
-  const { faultCode, message } = faultOf(worst.error);
-  throw new Fault(faultCode, `at position ${listed(worst.at)} (from 0): ${message}`);
-}
-
-const mostPositions = 100;
-
-function listed(positions: number[]): string {
-  const more = positions.length - mostPositions;
-  return positions.slice(0, mostPositions).join(', ') + (more > 0 ? ` and ${more} more` : '');
-}
-
 export function feedback(params: Value[], { apps, whenLost }: CallContext): Value {
   const [appId] = parameters(params, ['appId']);
-  const { feedback } = appNamed(apps, asText('appId', appId));
+  const { feedback } = apps.named(asText('appId', appId));
   const dead = feedback.take();
   whenLost(() => {
     for (const { token, unregisteredAt } of dead) feedback.add(token, unregisteredAt);
@@ -202,14 +127,4 @@ function statusOf(app: App): Value {
     },
     counts: { ...app.counts },
   };
-}
-
-/** pyapns knows one fault for an app that is not there. */
-function appNamed(apps: Apps, appId: string): App {
-  try {
-    return apps.get(appId);
-  } catch (error) {
-    if (error instanceof NotConfiguredError) throw new UnknownAppIdError(error.message);
-    throw error;
-  }
 }

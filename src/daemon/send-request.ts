@@ -17,6 +17,8 @@ export interface SendGroup {
 type Written<T> = Partial<Record<keyof T, unknown>>;
 
 const maxTimeoutMs = 10 * 60 * 1000;
+/** Each takes an answer, and they are all worked at in one go: a client sends some hundred. */
+const maxReceivers = 20_000;
 
 /**
  * What is wrong with one notification is left to that one.
@@ -41,6 +43,12 @@ export function readSendRequest(text: string): { timeoutMs: number; groups: Send
         : readTimeout(`notifications[${position}].timeoutMs`, ofGroup);
     return { notification: read(rest), timeoutMs: own, to: to as [unknown, unknown][] };
   });
+  const receivers = groups.reduce((count, { to }) => count + to.length, 0);
+  if (receivers > maxReceivers) {
+    throw new InvalidArgumentError(
+      `there are ${receivers} receivers, expected at most ${maxReceivers} in one call`,
+    );
+  }
   return { timeoutMs: ofCall, groups };
 }
 

@@ -327,3 +327,29 @@ test('a hundred calls at once, and a list of a thousand, are each sent once', as
   assert.equal(new Set(daemon.simulator.accepted.map(({ token }) => token)).size, 1100);
   assert.equal(new Set(daemon.simulator.accepted.map(({ id }) => id)).size, 1100);
 });
+
+test('a list that is longer than what may be under way at once is sent whole', async () => {
+  await using daemon = await startDaemon();
+  const tokens = Array.from({ length: 5000 }, (_, i) => i.toString(16).padStart(8, '0'));
+  assert.equal(await daemon.notify(tokens, note('all')), null);
+  assert.deepEqual(
+    daemon.accepted().map(([token]) => token),
+    tokens,
+  );
+});
+
+test('others are heard while a list of a hundred thousand bad members is worked at', async () => {
+  await using daemon = await startDaemon();
+  const many = `<array><data>${'<value>x</value>'.repeat(100_000)}</data></array>`;
+  let done = false;
+  const notified = post(daemon.host, callXml('notify', 'app', many, many)).finally(() => {
+    done = true;
+  });
+  let heard = 0;
+  while (!done) {
+    await post(daemon.host, callXml('system.listMethods'));
+    heard += 1;
+  }
+  assert.ok(heard > 5, `${heard}`);
+  assert.match((await notified).text, /at position 0, 1, .* 98, 99 and 99900 more \(from 0\)/);
+});

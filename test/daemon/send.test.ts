@@ -377,6 +377,23 @@ test('a request that can not be read is fault 400, and nothing is sent', async (
   assert.deepEqual(daemon.simulator.requests, []);
 });
 
+test('more receivers than are worked at in one go are fault 400, and nothing is sent', async () => {
+  await using daemon = await startDaemon();
+  const to = Array.from({ length: 10_001 }, (_, i): [string, string] => ['aa', idOf(i)]);
+  await assert.rejects(
+    daemon.sendAll([
+      { payload, to },
+      { payload, to: to.slice(1) },
+      { payload: [] as never, to: [['bb', '']] },
+    ]),
+    {
+      faultCode: 400,
+      faultString: 'there are 20002 receivers, expected at most 20000 in one call',
+    },
+  );
+  assert.deepEqual(daemon.simulator.requests, []);
+});
+
 test('an app that is not there is fault 404, and 428 where there is none at all', async () => {
   await using none = await createDaemon({ listen: '127.0.0.1:0' });
   const faultString = 'app "com.example.app" is not provisioned, nor is any other';
