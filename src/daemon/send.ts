@@ -13,8 +13,10 @@ import type { MethodContext } from './method.js';
 import { asText, parameters } from './parameters.js';
 import { readSendRequest, type SendGroup } from './send-request.js';
 
-/** So long a call waits for its slowest member; those that are not settled then are `pending`, and go on. */
+/** So long a call waits for its slowest members; those that are not settled then are `pending`, and go on. */
 const patienceMs = 2000;
+/** Where some have settled and so long no other has, the rest holds them up no longer. */
+const lullMs = 250;
 
 export async function send(params: Value[], context: MethodContext): Promise<string> {
   const [appId, text] = parameters(params, ['appId', 'request']);
@@ -91,14 +93,19 @@ function answersOf(
       to.map(([, id]): SendAnswer => ({ status: 'pending', id: textOf(id) })),
     );
     let left = members.length;
-    const timer = setTimeout(() => {
-      // A daemon that is leaving can't be asked again: it waits for all.
-      if (!draining.aborted) resolve(answers);
-    }, patienceMs);
     const finish = () => {
-      clearTimeout(timer);
+      clearInterval(timer);
       resolve(answers);
     };
+    let lastLeft = left;
+    let waitedMs = 0;
+    const timer = setInterval(() => {
+      waitedMs += lullMs;
+      const lull = left === lastLeft && left < members.length;
+      lastLeft = left;
+      // A daemon that is leaving can't be asked again: it waits for all.
+      if ((lull || waitedMs >= patienceMs) && !draining.aborted) finish();
+    }, lullMs);
     if (left === 0) finish();
     for (const [place, member] of members.entries()) {
       member.then((answer) => {

@@ -34,7 +34,7 @@ export type SendAnswer =
       unregisteredAt?: number;
     }
   | { status: 'failed'; id: string; code: string; message: string }
-  /** Not settled two seconds after the call came: whoever sends it again, whole, joins it. */
+  /** Not settled yet, two seconds after the call came at the latest: whoever sends it again, whole, joins it. */
   | { status: 'pending'; id: string };
 
 /** The one parameter of `apnsd.provision`: an entry of `initial`. */

@@ -31,7 +31,7 @@ const deadlineMs = 60_000;
 /** After that a promise that hangs is taken for one that never settles. */
 const graceMs = 5000;
 /** Where the daemon can't keep up, the pace falls behind instead of the deadline. */
-const mostOpen = 2000;
+const mostOpen = 20_000;
 const tickMs = 10;
 
 let sender: Sender;
