@@ -10,8 +10,13 @@ const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 export function excerpt(text: string): string {
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN_OF_LONGER)}…` : text;
-  const quoted = JSON.stringify(shown).replace(UNSAFE, escaped);
+  const quoted = harmless(JSON.stringify(shown));
   return text.length > SHOWN ? `${quoted} (${text.length} characters)` : quoted;
+}
+
+/** The text with all that a terminal or a log would obey written out. */
+export function harmless(text: string): string {
+  return text.replace(UNSAFE, escaped);
 }
 
 function escaped(character: string): string {

@@ -12,6 +12,7 @@ import {
   ProtocolError,
   UnknownAppIdError,
 } from '../errors.js';
+import { harmless } from './excerpt.js';
 
 /** An XML-RPC fault: travels over HTTP 200 as `faultCode` and `faultString`. */
 export class Fault extends Error {
@@ -51,7 +52,8 @@ export function faultOf(error: unknown): Fault {
   if (error instanceof Fault) return error;
   if (error instanceof ApnsdError) {
     for (const [faultCode, errorClass] of errorClasses) {
-      if (error instanceof errorClass) return new Fault(faultCode, error.message, { cause: error });
+      if (!(error instanceof errorClass)) continue;
+      return new Fault(faultCode, harmless(error.message), { cause: error });
     }
   }
   return new Fault(INTERNAL, "internal error, the daemon's log has more", { cause: error });

@@ -57,6 +57,11 @@ test("an error that is not ours is an internal one, and its text stays in the da
   }
 });
 
+test('what a terminal or a log would obey is written out', () => {
+  const { message } = faultOf(new InvalidArgumentError('environment is "sand\x7fbox\u202e"'));
+  assert.equal(message, 'environment is "sand\\u{7f}box\\u{202e}"');
+});
+
 test('a fault stays the fault that it is', () => {
   const fault = new Fault(-32601, 'why');
   assert.equal(faultOf(fault), fault);
