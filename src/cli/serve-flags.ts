@@ -44,7 +44,7 @@ How much:
   --max-name-length N    characters in a name (5120)
   --max-text-length N    characters in a value (16777216)
   --max-calls N          calls in flight; beyond it, as for the next, fault 503 (1000)
-  --max-call-bytes N     the calls in flight together (268435456)
+  --max-call-bytes N     the calls in flight together (33554432)
   --max-connections N    one more is closed at once (4000)
   --headers-timeout S    seconds to send a request's headers; then HTTP 408 (10)
   --request-timeout S    seconds to send a whole request, then HTTP 408; and to go on

@@ -33,14 +33,18 @@ export class CallInFlight {
     if (this.#counted) all.calls += 1;
   }
 
-  /** Whether so many more bytes of its body are to be kept; if not, nor is what was kept before. */
+  /**
+   * Whether so many more bytes of its body are to be kept; if not, nor is what was kept before. Its share is, whatever
+   * the others hold: a few callers that hold back large bodies must not shut out all small ones.
+   */
   keeps(bytes: number): boolean {
     if (this.refusal) return false;
-    const { maxBodyBytes, maxCallBytes } = this.#all.limits;
+    const { maxBodyBytes, maxCallBytes, maxCalls } = this.#all.limits;
+    const share = maxCallBytes / maxCalls;
     this.#count(bytes);
     if (this.#bytes > maxBodyBytes) {
       this.refusal = { status: 413, reason: `the body is over ${maxBodyBytes} bytes` };
-    } else if (this.#all.bytes > maxCallBytes) {
+    } else if (this.#all.bytes > maxCallBytes && this.#bytes > share) {
       const reason = `the calls in flight are over ${maxCallBytes} bytes, which is the limit`;
       this.refusal = new OverloadedError(reason);
     } else return true;

@@ -15,7 +15,7 @@ export interface Limits {
   maxTextLength: number;
   /** Calls in flight; beyond it fault 503, as for `maxCallBytes`. @default 1,000 */
   maxCalls: number;
-  /** The bodies of the calls in flight, together. @default 256 MiB */
+  /** The bodies of the calls in flight, together; a call's even share of it is always taken. @default 32 MiB */
   maxCallBytes: number;
   /** Connections; one more is closed at once. @default 4,000 */
   maxConnections: number;
@@ -37,8 +37,8 @@ export const defaultLimits: Readonly<Limits> = {
   maxTextLength: xml.textLength,
   /** Thirty busy client processes; each waits for Apple's answer. */
   maxCalls: 1000,
-  /** Sixteen of the largest bodies: a body is a multiple of its size while it is read. */
-  maxCallBytes: 256 << 20,
+  /** Two of the largest bodies, each a multiple of its size while it is read, and 32 KiB for every call whatever the others hold. */
+  maxCallBytes: 32 << 20,
   /** A client process keeps 32 at most. */
   maxConnections: 4000,
   headersTimeoutMs: 10_000,

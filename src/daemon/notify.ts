@@ -58,7 +58,7 @@ function orInvalid<T>(read: () => T): T | InvalidArgumentError {
 /** Members of one call that are under way at once; of longer lists the rest takes no more memory than it came with. */
 const mostUnderWay = 2000;
 /** After so many members other calls are heard: a list of half a million takes seconds. */
-const stretch = 500;
+const stretch = 100;
 
 async function inTurns(count: number, run: (position: number) => Promise<void>): Promise<void> {
   let next = 0;

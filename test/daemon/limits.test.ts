@@ -132,6 +132,20 @@ test('bodies that together are over the limit are fault 503, and leave nothing b
   for (let round = 0; round < 3; round += 1) assert.equal(await answers(900), undefined);
 });
 
+test('who holds back large bodies does not shut out small ones', async () => {
+  const limits = { maxBodyBytes: 10_000, maxCallBytes: 10_000, maxCalls: 10 };
+  await using daemon = await createDaemon({ listen, ...limits });
+  const slow = socketTo(daemon.url);
+  slow.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\nExpect: 100-continue\r\n\r\n');
+  await once(slow, 'data');
+  slow.write('x'.repeat(9999));
+  const sized = async (size: number) =>
+    faultCodeOf(await post(daemon.url, listMethods.padEnd(size)));
+  while ((await sized(1001)) !== 503);
+  assert.equal(await sized(1000), undefined);
+  slow.destroy();
+});
+
 test('one connection more than allowed is closed at once, with a line in the log', async () => {
   const book = logBook();
   await using daemon = await createDaemon({ listen, maxConnections: 2, log: book.log });

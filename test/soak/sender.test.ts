@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { soak } from '../soak.js';
+import { soakSender } from './sender.js';
 
 test('fifty thousand requests over connections that die leave neither memory nor handles behind', async () => {
-  const { outcomes } = await soak(50_000);
+  const { outcomes } = await soakSender(50_000);
   const { 200: accepted = 0, 410: refused = 0, unknown = 0, unsent = 0 } = outcomes;
   assert.equal(accepted + refused + unknown + unsent, 50_000);
   assert.equal(unsent, 0);

@@ -1,15 +1,12 @@
-/**
- * Sends through connections that die every few hundred requests, and looks whether memory or a handle is left.
- * `node --import tsx test/soak.ts [requests]`
- */
+/** Sends through connections that die every few hundred requests, and looks whether memory or a handle is left. */
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createPool } from '../src/apns/pool.js';
-import { later, request, word } from './apns/scripted-server.js';
+import { createPool } from '../../src/apns/pool.js';
+import { later, request, word } from '../apns/scripted-server.js';
 
 interface Soaked {
   /** How many ended how. */
@@ -23,8 +20,8 @@ const CONCURRENCY = 1000;
 /** Less than a hundred bytes for each request of the second half of the smaller soak. */
 const SLACK_MB = 2;
 
-export async function soak(count: number): Promise<Soaked> {
-  const child = fork(join(import.meta.dirname, 'apns', 'dying-server.ts'));
+export async function soakSender(count: number): Promise<Soaked> {
+  const child = fork(join(import.meta.dirname, '../apns/dying-server.ts'));
   try {
     const [where] = await once(child, 'message');
     const died = once(child, 'exit').then(() => assert.fail('the server died'));
@@ -77,8 +74,4 @@ function usedMegabytes(): number {
   collectGarbage();
   const { heapUsed, external } = process.memoryUsage();
   return Math.round((heapUsed + external) / 100_000) / 10;
-}
-
-if (process.argv[1] === import.meta.filename) {
-  console.log(await soak(Number(process.argv[2] ?? 500_000)));
 }
