@@ -24,6 +24,7 @@ secrets and the files for TLS again.
                          those that Node brings, PEM; may be repeated
   --remember N           answers of Apple to keep for at most ten minutes, so that a
                          repeat gets the same and is not sent again (50000)
+  --feedback-time ZONE   local or utc: the clock of the dates in feedback (local)
   --drain-timeout S      seconds to finish what was accepted, at the end (10)
 
 Who may call:
@@ -37,14 +38,14 @@ Who may call:
   --cert-root DIR        paths in provision and apnsd.provision must lead into it
 
 How much:
-  --max-body-bytes N     of one request; beyond it HTTP 413 (16777216)
+  --max-body-bytes N     of one request; beyond it HTTP 413 (4194304)
   --max-depth N          arrays and structs within each other; beyond it, as for the
                          next three, fault -32600 (64)
   --max-values N         values in a call (500000)
   --max-name-length N    characters in a name (5120)
   --max-text-length N    characters in a value (16777216)
   --max-calls N          calls in flight; beyond it, as for the next, fault 503 (1000)
-  --max-call-bytes N     the calls in flight together (33554432)
+  --max-call-bytes N     the calls in flight together (16777216)
   --max-connections N    one more is closed at once (4000)
   --headers-timeout S    seconds to send a request's headers; then HTTP 408 (10)
   --request-timeout S    seconds to send a whole request, then HTTP 408; and to go on
@@ -93,6 +94,7 @@ const flags = {
   'tls-client-ca': text,
   insecure: boolean,
   'cert-root': text,
+  'feedback-time': text,
   version: boolean,
   help: boolean,
 } as const;
@@ -115,6 +117,9 @@ export async function readOptions(values: Flags): Promise<DaemonOptions> {
   if (values.listen !== undefined) options.listen = values.listen;
   if (values['listen-mode'] !== undefined) options.listenMode = parseMode(values['listen-mode']);
   if (values['cert-root'] !== undefined) options.certRoot = values['cert-root'];
+  // Checked with the others.
+  const time = values['feedback-time'];
+  if (time !== undefined) options.feedbackTime = time as 'local' | 'utc';
   for (const [flag, name] of entriesOf(seconds)) {
     const value = values[flag];
     if (value !== undefined) options[name] = parseSeconds(`--${flag}`, value);

@@ -64,6 +64,7 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
     address: settings.address,
     keys: settings,
     limits: settings.limits,
+    time: settings.feedbackTime,
     call: (method, params, rest) => callMethod(method, params, { ...context, ...rest }),
     signal: stopping.signal,
     log,

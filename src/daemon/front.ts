@@ -19,6 +19,8 @@ export interface FrontOptions {
   address: Address;
   keys: Keys;
   limits: Limits;
+  /** The clock that dates in answers show. */
+  time: 'local' | 'utc';
   call: (method: string, params: Value[], context: Pick<CallContext, 'whenLost'>) => Promise<Value>;
   /** Ends requests that have not come in whole and answers that nobody reads. */
   signal: AbortSignal;
@@ -145,7 +147,7 @@ export class Front {
     refusal: OverloadedError | undefined,
     undo: (() => void)[],
   ): Promise<string> {
-    const { call, limits, log } = this.#options;
+    const { call, limits, time, log } = this.#options;
     try {
       if (refusal) throw refusal;
       if (this.#stopping) throw new OverloadedError('the daemon is shutting down');
@@ -156,7 +158,7 @@ export class Front {
         textLength: limits.maxTextLength,
       });
       const whenLost = (what: () => void) => undo.push(what);
-      return encodeAnswer(await call(method, params, { whenLost }));
+      return encodeAnswer(await call(method, params, { whenLost }), { time });
     } catch (error) {
       for (const each of undo.splice(0)) each();
       return encodeFault(loggedFault(error, log));

@@ -3,7 +3,7 @@ import { ConfigError } from '../errors.js';
 import { defaultLimits as xml } from '../rpc/xml.js';
 
 export interface Limits {
-  /** A request body, in bytes; beyond it HTTP 413. @default 16 MiB */
+  /** A request body, in bytes; beyond it HTTP 413. @default 4 MiB */
   maxBodyBytes: number;
   /** Arrays and structs within each other; beyond it fault -32600, as for the three below. @default 64 */
   maxDepth: number;
@@ -15,7 +15,7 @@ export interface Limits {
   maxTextLength: number;
   /** Calls in flight; beyond it fault 503, as for `maxCallBytes`. @default 1,000 */
   maxCalls: number;
-  /** The bodies of the calls in flight, together; a call's even share of it is always taken. @default 32 MiB */
+  /** The bodies of the calls in flight, together; a call's even share of it is always taken. @default 16 MiB */
   maxCallBytes: number;
   /** Connections; one more is closed at once. @default 4,000 */
   maxConnections: number;
@@ -29,16 +29,16 @@ export interface Limits {
 }
 
 export const defaultLimits: Readonly<Limits> = {
-  /** A list of 1,000 of the largest payloads, escaped, and some air. */
-  maxBodyBytes: 16 << 20,
+  /** Ten thousand notifications of the usual size. */
+  maxBodyBytes: 4 << 20,
   maxDepth: xml.depth,
   maxValues: xml.values,
   maxNameLength: xml.nameLength,
   maxTextLength: xml.textLength,
   /** Thirty busy client processes; each waits for Apple's answer. */
   maxCalls: 1000,
-  /** Two of the largest bodies, each a multiple of its size while it is read, and 32 KiB for every call whatever the others hold. */
-  maxCallBytes: 32 << 20,
+  /** Four of the largest bodies, each a multiple of its size while it is read, and 16 KiB for every call whatever the others hold. */
+  maxCallBytes: 16 << 20,
   /** A client process keeps 32 at most. */
   maxConnections: 4000,
   headersTimeoutMs: 10_000,

@@ -36,6 +36,8 @@ export interface DaemonOptions extends Partial<Limits> {
   watchMs?: number;
   /** Apple's final answers that are kept, so that a repeat gets the same and is not sent again. @default 50,000 */
   remember?: number;
+  /** The clock of the dates that `feedback` answers, which name no zone. @default 'local', as in pyapns */
+  feedbackTime?: 'local' | 'utc';
   /** How long `close()` lets calls under way finish, in milliseconds. @default 10,000 */
   drainTimeoutMs?: number;
   /** Takes each event that an operator would want to read. @default debug's `apnsd:daemon` */
@@ -64,6 +66,7 @@ export interface Settings {
   initial: readonly unknown[];
   watchMs: number;
   remember: number;
+  feedbackTime: 'local' | 'utc';
   drainTimeoutMs: number;
   limits: Limits;
   log: Log;
@@ -76,6 +79,7 @@ const defaults = {
   watchMs: 10_000,
   /** Some 15 MB; a repeat comes within seconds. */
   remember: 50_000,
+  feedbackTime: 'local' as const,
   drainTimeoutMs: 10_000,
 };
 
@@ -91,6 +95,7 @@ const knownOptions = [
   'initial',
   'watchMs',
   'remember',
+  'feedbackTime',
   'drainTimeoutMs',
   ...(Object.keys(defaultLimits) as (keyof Limits)[]),
   'log',
@@ -130,10 +135,16 @@ export function settingsFrom(options: DaemonOptions): Settings {
     initial: options.initial ?? [],
     watchMs: checkNumber('watchMs', watchMs, 1, maxTimerMs),
     remember: checkNumber('remember', remember, 0, 10_000_000),
+    feedbackTime: checkTime(options.feedbackTime ?? defaults.feedbackTime),
     drainTimeoutMs: checkNumber('drainTimeoutMs', drainTimeoutMs, 0, maxTimerMs),
     limits: limitsFrom(options),
     log: options.log ?? ((event, fields) => debug('%s %o', event, fields)),
   });
+}
+
+function checkTime(time: unknown): 'local' | 'utc' {
+  if (time === 'local' || time === 'utc') return time;
+  throw new ConfigError(`feedbackTime is ${JSON.stringify(time)}, expected local or utc`);
 }
 
 function missing(tls: TlsOptions | undefined, secrets: Secrets | undefined): string[] {

@@ -64,6 +64,7 @@ test('each flag is an option of the daemon', async () => {
     [['--listen-mode', '0660'], { listenMode: 0o660 }],
     [['--listen-mode', '666'], { listenMode: 0o666 }],
     [['--remember', '0'], { remember: 0 }],
+    [['--feedback-time', 'utc'], { feedbackTime: 'utc' }],
     [['--drain-timeout', '0.5'], { drainTimeoutMs: 500 }],
     [['--secret-file', secrets], { secrets: ['a:b', '', 'a:c', ''] }],
     [

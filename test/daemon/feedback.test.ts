@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { Feedback } from '../../src/daemon/feedback.js';
-import type { DaemonOptions } from '../../src/daemon/index.js';
+import { createDaemon, type DaemonOptions } from '../../src/daemon/index.js';
 import { encodeAnswer, type Value } from '../../src/rpc/xml.js';
-import { startTestDaemon } from '../../src/testing/index.js';
+import { createSimulator, startTestDaemon } from '../../src/testing/index.js';
 import { call, callXml, post, socketTo } from '../support/calling.js';
 
 const note = { aps: { alert: 'Hello' } };
@@ -51,6 +51,22 @@ test("feedback's dates are the daemon's local time, without a zone", async () =>
   const time = `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
   const { text } = await post(daemon.host, callXml('feedback', 'app'));
   assert.match(text, new RegExp(`<dateTime\\.iso8601>${day}T${time}</dateTime\\.iso8601>`));
+});
+
+test("feedback's dates are UTC where that is asked for", async () => {
+  await using simulator = await createSimulator();
+  await using daemon = await createDaemon({
+    listen: '127.0.0.1:0',
+    gateways: { sandbox: simulator.url },
+    ca: simulator.ca,
+    initial: [{ appId: 'app', cert: simulator.certificate, environment: 'sandbox' }],
+    feedbackTime: 'utc',
+  });
+  simulator.unregister('aa', { at });
+  await call(daemon.url, 'notify', 'app', 'aa', note);
+  const { text } = await post(daemon.url, callXml('feedback', 'app'));
+  const seconds = at.toISOString().replaceAll('-', '').slice(0, 17);
+  assert.match(text, new RegExp(`<dateTime\\.iso8601>${seconds}</dateTime\\.iso8601>`));
 });
 
 test('only a 410 is feedback: a bad token says nothing of the device', async () => {

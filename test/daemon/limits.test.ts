@@ -215,7 +215,7 @@ test('a limit that makes no sense is a ConfigError', async () => {
     [{ maxCalls: 0 }, 'maxCalls is 0, expected a number from 1 to 1000000'],
     [
       { maxCallBytes: 1000 },
-      'maxCallBytes is 1000, expected a number from 16777216 to 9007199254740991',
+      'maxCallBytes is 1000, expected a number from 4194304 to 9007199254740991',
     ],
     [
       { headersTimeoutMs: 2000, requestTimeoutMs: 1000 },

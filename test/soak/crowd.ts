@@ -11,7 +11,7 @@ function whole(body: string): string {
 }
 
 /** The largest body that is taken, in bytes. */
-export const LARGEST = 4 << 20;
+const LARGEST = 4 << 20;
 
 /** So many at a time, as a listening socket has a queue. */
 const TOGETHER = 200;

@@ -12,14 +12,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { createSimulator } from '../../src/testing/index.js';
 import { call } from '../support/calling.js';
-import {
-  type Attack,
-  endlessBody,
-  idleConnections,
-  LARGEST,
-  largeBodies,
-  slowSenders,
-} from './crowd.js';
+import { type Attack, endlessBody, idleConnections, largeBodies, slowSenders } from './crowd.js';
 
 export interface SoakOptions {
   /** How many idle connections. @default 10,000 */
@@ -58,10 +51,9 @@ export async function soakConnections(options: SoakOptions = {}): Promise<Soaked
   return await soak(stage, [endlessBody(endlessBytes)], options);
 }
 
-/** Bodies that are there to hurt, to a daemon whose bounds are as README has them for 200 MiB. */
+/** Bodies that are there to hurt. */
 export async function soakBodies(options: SoakOptions = {}): Promise<Soaked> {
-  const ofAll = String(4 * LARGEST);
-  await using stage = await start('--max-body-bytes', String(LARGEST), '--max-call-bytes', ofAll);
+  await using stage = await start();
   return await soak(stage, largeBodies(), options);
 }
 
