@@ -48,8 +48,12 @@ export class Draft {
 function headersOf(notification: CheckedNotification, topic: string): string[] {
   const { pushType, priority, expiration, collapseId } = notification;
   const ofApp = topic + rulesOf(pushType).topicSuffix;
-  const headers = ['apns-topic', notification.topic ?? ofApp, 'apns-push-type', pushType];
-  if (priority !== undefined) headers.push('apns-priority', String(priority));
+  const named = notification.topic ?? ofApp;
+  // Made whole: an array that grows takes room for many more.
+  const headers =
+    priority === undefined
+      ? ['apns-topic', named, 'apns-push-type', pushType]
+      : ['apns-topic', named, 'apns-push-type', pushType, 'apns-priority', String(priority)];
   if (expiration !== undefined) headers.push('apns-expiration', `${Math.floor(expiration)}`);
   if (typeof collapseId === 'string') {
     // A header's value is bytes, one a character.

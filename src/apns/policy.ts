@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expired } from '../notification/expiration.js';
 import type { ProviderToken } from './provider-token.js';
 import type { ApnsRequest, Sender, SendOptions } from './sender.js';
-import { type Verdict, verdictOn } from './verdict.js';
+import { type Repeat, type Verdict, verdictOn } from './verdict.js';
 
 const firstDelayMs = 100;
 /** Apple's own hiccups last seconds: knocking more rarely than this only adds latency. */
@@ -16,44 +16,83 @@ export interface Route {
   token: ProviderToken | undefined;
 }
 
-/**
- * @param current asked before each attempt: the app's credentials may have changed in between
- * @param request what goes over a route: its topic is that of the credentials
- */
+/** A notification to one receiver, as its app hands it over. */
+export interface Courier<R extends Route> {
+  /** Asked before each attempt: the app's credentials may have changed in between. */
+  route(): R;
+  /** What goes over a route: its topic is that of the credentials. */
+  requestOver(route: R): ApnsRequest;
+  /** Told the last word, and the route that it came by. */
+  settled(verdict: Verdict, route: R): void;
+}
+
+/** One attempt, which is nearly always enough; what it does not need stands in {@link repeat}. */
 export async function deliver<R extends Route>(
-  current: () => R,
-  request: (route: R) => ApnsRequest,
+  courier: Courier<R>,
   options: SendOptions,
 ): Promise<Verdict> {
+  const route = courier.route();
+  const tooLate = expired(options.expiration);
+  if (tooLate) return end(courier, { kind: 'failed', error: tooLate }, route);
+  // One that is renewed while the request waits for a stream is not this one: then nothing is signed for it.
+  const bearer = route.token?.current();
+  const verdict = verdictOn(await route.sender.send(courier.requestOver(route), options));
+  if (verdict.kind === 'failed' && verdict.repeat) {
+    return repeat(courier, options, { route, bearer, verdict, repeat: verdict.repeat });
+  }
+  return end(courier, verdict, route);
+}
+
+function end<R extends Route>(courier: Courier<R>, verdict: Verdict, route: R): Verdict {
+  courier.settled(verdict, route);
+  return verdict;
+}
+
+/** An attempt that may be repeated. */
+interface Failed<R extends Route> {
+  route: R;
+  bearer: string | undefined;
+  verdict: Verdict;
+  repeat: Repeat;
+}
+
+async function repeat<R extends Route>(
+  courier: Courier<R>,
+  options: SendOptions,
+  last: Failed<R>,
+): Promise<Verdict> {
+  let { route, bearer, verdict, repeat } = last;
   let avoid: { sender: Sender; connection: number } | undefined;
   let signedAgain = false;
   for (let attempt = 1; ; attempt += 1) {
-    const tooLate = expired(options.expiration);
-    if (tooLate) return { kind: 'failed', error: tooLate };
-    const route = current();
     const { sender, token } = route;
-    // One that is renewed while the request waits for a stream is not this one: then nothing is signed for it.
-    const bearer = token?.current();
-    const avoiding = avoid?.sender === sender && { ...options, avoid: avoid.connection };
-    const verdict = verdictOn(await sender.send(request(route), avoiding || options));
-    if (verdict.kind !== 'failed' || !verdict.repeat) return verdict;
-    const { afterMs, avoid: connection, signAgain } = verdict.repeat;
+    const { afterMs, avoid: connection, signAgain } = repeat;
     if (connection !== undefined) avoid = { sender, connection };
     if (signAgain) {
-      if (signedAgain || !token || !bearer) return verdict;
+      if (signedAgain || !token || !bearer) break;
       const error = token.signAgain(bearer);
-      if (error) return { kind: 'failed', error };
+      if (error) return end(courier, { kind: 'failed', error }, route);
       signedAgain = true;
     }
     const pause = Math.max(afterMs, signAgain ? 0 : jittered(attempt));
-    if (Date.now() + pause >= options.deadline || options.signal?.aborted) return verdict;
+    if (Date.now() + pause >= options.deadline || options.signal?.aborted) break;
     try {
       await delay(pause, undefined, options.signal ? { signal: options.signal } : {});
     } catch {
       // Aborted while it waited: the last verdict stands.
-      return verdict;
+      break;
     }
+    const tooLate = expired(options.expiration);
+    if (tooLate) return end(courier, { kind: 'failed', error: tooLate }, route);
+    route = courier.route();
+    bearer = route.token?.current();
+    const avoiding = avoid?.sender === route.sender && { ...options, avoid: avoid.connection };
+    const outcome = await route.sender.send(courier.requestOver(route), avoiding || options);
+    verdict = verdictOn(outcome);
+    if (verdict.kind !== 'failed' || !verdict.repeat) break;
+    repeat = verdict.repeat;
   }
+  return end(courier, verdict, route);
 }
 
 function jittered(attempt: number): number {

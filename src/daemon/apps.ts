@@ -8,9 +8,9 @@ import {
 } from '../apns/credentials.js';
 import type { Draft } from '../apns/draft.js';
 import type { Environment, Gateways } from '../apns/gateway.js';
-import { deliver, type Route } from '../apns/policy.js';
+import { type Courier, deliver, type Route } from '../apns/policy.js';
 import type { ProviderTokens } from '../apns/provider-token.js';
-import type { Sender, SenderOptions, SendOptions } from '../apns/sender.js';
+import type { ApnsRequest, Sender, SenderOptions, SendOptions } from '../apns/sender.js';
 import type { Verdict } from '../apns/verdict.js';
 import { CredentialsError, NotConfiguredError, UnknownAppIdError } from '../errors.js';
 import { maskToken } from '../notification/address.js';
@@ -132,7 +132,6 @@ export class App {
   /** The last that was provisioned. */
   #taken: Checked;
   #serving: Serving;
-  readonly #current = () => this.#serving;
   /** Changed credentials whose connection Apple has not taken yet. */
   #next: Serving | undefined;
   /** Connections that only finish what they have begun. */
@@ -198,13 +197,17 @@ export class App {
   }
 
   /** @param token and id checked ones */
-  async send(token: string, id: string, draft: Draft, options: SendOptions): Promise<Verdict> {
-    let serving = this.#serving;
-    const requestOver = (route: Serving) => {
-      serving = route;
-      return draft.requestTo(token, id, route.credentials.topic);
-    };
-    const verdict = await deliver(this.#current, requestOver, options);
+  send(token: string, id: string, draft: Draft, options: SendOptions): Promise<Verdict> {
+    return deliver(new Delivery(this, token, id, draft), options);
+  }
+
+  /** What carries notifications at the moment. */
+  get serving(): Serving {
+    return this.#serving;
+  }
+
+  /** Apple's last word to a notification, by the way that it went. */
+  settled(token: string, id: string, verdict: Verdict, serving: Serving): void {
     this.counts[verdict.kind] += 1;
     if (verdict.kind === 'accepted') {
       serving.refusal = undefined;
@@ -216,7 +219,6 @@ export class App {
       if (verdict.error instanceof CredentialsError) noteRefusal(serving, verdict.error);
       this.#log('failed', { token: maskToken(token), id, reason: verdict.error.message });
     }
-    return verdict;
   }
 
   async close(): Promise<void> {
@@ -262,6 +264,33 @@ export class App {
 
   #log(event: string, fields?: Record<string, unknown>): void {
     this.#options.log(event, { app: this.id, ...fields });
+  }
+}
+
+/** One notification to one receiver. */
+class Delivery implements Courier<Serving> {
+  readonly #app: App;
+  readonly #token: string;
+  readonly #id: string;
+  readonly #draft: Draft;
+
+  constructor(app: App, token: string, id: string, draft: Draft) {
+    this.#app = app;
+    this.#token = token;
+    this.#id = id;
+    this.#draft = draft;
+  }
+
+  route(): Serving {
+    return this.#app.serving;
+  }
+
+  requestOver({ credentials }: Serving): ApnsRequest {
+    return this.#draft.requestTo(this.#token, this.#id, credentials.topic);
+  }
+
+  settled(verdict: Verdict, serving: Serving): void {
+    this.#app.settled(this.#token, this.#id, verdict, serving);
   }
 }
 

@@ -13,12 +13,12 @@ export interface CheckedNotification {
   /** The payload as JSON text. */
   body: string;
   pushType: PushType;
-  topic?: string;
-  priority?: number;
+  topic?: string | undefined;
+  priority?: number | undefined;
   /** UNIX seconds, with a fraction; 0 is "try once, don't store". */
-  expiration?: number;
+  expiration?: number | undefined;
   /** Null is the author's word that there shall be none. */
-  collapseId?: string | null;
+  collapseId?: string | null | undefined;
 }
 
 /** A notification and the device it is for. */
@@ -86,17 +86,14 @@ function readNotification(notification: object, wrong: string[]): CheckedNotific
   const fields = notification as Record<string, unknown>;
   const payload = readPayload(fields.payload, wrong);
   const pushType = readPushType(fields.pushType, payload ?? {}, wrong);
-  const checked: CheckedNotification = { body: '', pushType };
-  if (payload) checked.body = readBody(payload, pushType, wrong);
-  const priority = readPriority(fields.priority, pushType, wrong);
-  const topic = readTopic(fields.topic, wrong);
-  const expiration = readExpiration(fields.expiration, wrong);
-  const collapseId = readCollapseId(fields.collapseId, wrong);
-  if (topic !== undefined) checked.topic = topic;
-  if (priority !== undefined) checked.priority = priority;
-  if (expiration !== undefined) checked.expiration = expiration;
-  if (collapseId !== undefined) checked.collapseId = collapseId;
-  return checked;
+  return {
+    body: payload ? readBody(payload, pushType, wrong) : '',
+    pushType,
+    priority: readPriority(fields.priority, pushType, wrong),
+    topic: readTopic(fields.topic, wrong),
+    expiration: readExpiration(fields.expiration, wrong),
+    collapseId: readCollapseId(fields.collapseId, wrong),
+  };
 }
 
 /** What `.apns` files tell Apple's simulator; no device needs it. */

@@ -152,11 +152,12 @@ async function startWithClocks() {
     simulator,
     deliverOne: () =>
       deliver(
-        () => ({ sender, token }),
-        () => draft.requestTo('aa11', randomUUID(), topic),
         {
-          deadline: Date.now() + 30_000,
+          route: () => ({ sender, token }),
+          requestOver: () => draft.requestTo('aa11', randomUUID(), topic),
+          settled: () => {},
         },
+        { deadline: Date.now() + 30_000 },
       ),
     signatures: () => new Set(simulator.requests.map(({ headers }) => headers.authorization)).size,
     async [Symbol.asyncDispose]() {

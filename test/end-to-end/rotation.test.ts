@@ -28,6 +28,7 @@ test('while the certificate changes, five times and once to a bad one, each of 2
   const ids: string[] = [];
   const statuses: string[] = [];
   let finished = false;
+  let carrying = 1;
   /** Goes on until the last change has come, and sends the 20,000 at least. */
   async function notify(): Promise<void> {
     while (ids.length < total || !finished) {
@@ -41,14 +42,21 @@ test('while the certificate changes, five times and once to a bad one, each of 2
       statuses.push(...answers.map((answer) => answer.status));
     }
   }
+  /** Once the new connection carries notifications. */
+  async function changed(times: number): Promise<void> {
+    await book.until('changed', times);
+    const latest = () => simulator.accepted.at(-1)?.connection ?? 0;
+    await simulator.until(() => latest() > carrying);
+    carrying = latest();
+  }
   async function change(): Promise<void> {
     const renewed = () => simulator.issueCertificate({ topic: appId });
     for (const changes of [1, 2]) {
       await call(host, 'apnsd.provision', { appId, cert: await renewed(), environment });
-      await book.until('changed', changes);
+      await changed(changes);
     }
     await call(host, 'apnsd.provision', { appId, cert: path, environment });
-    await book.until('changed', 3);
+    await changed(3);
     await write('-----BEGIN CERTIFICATE-----');
     await book.until('file refused');
     const expired = await simulator.issueCertificate({ topic: appId, notAfter: new Date(0) });
@@ -56,10 +64,10 @@ test('while the certificate changes, five times and once to a bad one, each of 2
       faultCode: 422,
     });
     await write(await renewed());
-    await book.until('changed', 4);
+    await changed(4);
     const { key, keyId, teamId } = simulator.key;
     await call(host, 'apnsd.provision', { appId, key, keyId, teamId, topic: appId, environment });
-    await book.until('changed', 5);
+    await changed(5);
     finished = true;
   }
   await Promise.all([change(), ...Array.from({ length: atOnce }, notify)]);

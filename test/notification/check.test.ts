@@ -104,8 +104,8 @@ function filled(bytes: number): object {
 }
 
 test('a collapse id is up to 64 bytes of text, and null is told apart from none', () => {
-  assert.ok(!('collapseId' in checkNotification({ payload })));
-  assert.ok(!('collapseId' in checkNotification({ payload, collapseId: undefined })));
+  assert.equal(checkNotification({ payload }).collapseId, undefined);
+  assert.equal(checkNotification({ payload, collapseId: undefined }).collapseId, undefined);
   for (const collapseId of [null, 'a', 'score 1:0', 'é'.repeat(32), '👋', 'c'.repeat(64)]) {
     assert.equal(checkNotification({ payload, collapseId }).collapseId, collapseId);
   }

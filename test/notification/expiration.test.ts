@@ -8,7 +8,7 @@ import { refusalOf } from '../support/refusal.js';
 const payload = { aps: { alert: 'Hello' } };
 
 test('an expiration is a Date, to the millisecond, or 0, which is told apart from none', () => {
-  assert.ok(!('expiration' in checkNotification({ payload })));
+  assert.equal(checkNotification({ payload }).expiration, undefined);
   assert.equal(checkNotification({ payload, expiration: 0 }).expiration, 0);
   const expiration = new Date('2100-01-01T00:00:00.999Z');
   assert.equal(checkNotification({ payload, expiration }).expiration, 4_102_444_800.999);
