@@ -2,12 +2,12 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { connect } from 'node:http2';
 import { createRequire } from 'node:module';
-import type { CredentialsSource } from '../../src/apns/credentials.js';
-import { Draft } from '../../src/apns/draft.js';
-import { createPool } from '../../src/apns/pool.js';
-import { ProviderTokens } from '../../src/apns/provider-token.js';
-import { Apps } from '../../src/daemon/apps.js';
-import { checkNotification } from '../../src/notification/check.js';
+import type { CredentialsSource } from '../../dist/apns/credentials.js';
+import { Draft } from '../../dist/apns/draft.js';
+import { createPool } from '../../dist/apns/pool.js';
+import { ProviderTokens } from '../../dist/apns/provider-token.js';
+import { Apps } from '../../dist/daemon/apps.js';
+import { checkNotification } from '../../dist/notification/check.js';
 import { certificate } from '../apns/certificate.js';
 
 export interface BenchSender {
