@@ -3,9 +3,9 @@ import { setMaxListeners } from 'node:events';
 import { DeadlineError } from '../errors.js';
 
 export interface CallSurroundings {
-  /** Why it has not succeeded, asked at the deadline. */
-  why: () => unknown;
-  onEnd: () => void;
+  /** Why the call has not succeeded, asked at its deadline. */
+  why: (call: Call) => unknown;
+  ended: (call: Call) => void;
 }
 
 export interface CallLimits {
@@ -15,6 +15,7 @@ export interface CallLimits {
 }
 
 export class Call<T = unknown> {
+  readonly appId: string;
   readonly promise: Promise<T>;
   /** UNIX milliseconds. */
   readonly deadline: number;
@@ -35,7 +36,8 @@ export class Call<T = unknown> {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: (() => void) | undefined;
 
-  constructor({ deadlineMs, signal }: CallLimits, around: CallSurroundings) {
+  constructor(appId: string, { deadlineMs, signal }: CallLimits, around: CallSurroundings) {
+    this.appId = appId;
     this.#around = around;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -43,7 +45,7 @@ export class Call<T = unknown> {
     });
     this.deadline = Date.now() + deadlineMs;
     this.#timer = setTimeout(() => {
-      const cause = around.why();
+      const cause = around.why(this as Call);
       const because = cause instanceof Error ? cause.message : 'it was not its turn yet';
       this.fail(new DeadlineError(`no success within ${deadlineMs} ms: ${because}`, { cause }));
     }, deadlineMs);
@@ -124,7 +126,7 @@ export class Call<T = unknown> {
     this.#ended = true;
     clearTimeout(this.#timer);
     if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort);
-    this.#around.onEnd();
+    this.#around.ended(this as Call);
     return true;
   }
 }

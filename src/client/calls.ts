@@ -2,7 +2,7 @@
 import createDebug from 'debug';
 import { ClosedError, DaemonUnavailableError } from '../errors.js';
 import { pause } from './backoff.js';
-import { Call, type CallLimits } from './call.js';
+import { Call, type CallLimits, type CallSurroundings } from './call.js';
 import type { Emit } from './events.js';
 import type { Footing } from './footing.js';
 import type { Healing } from './healing.js';
@@ -29,6 +29,11 @@ export class Calls {
   readonly #open = new Set<Call>();
   readonly #slots = new Slots(maxAtOnce);
   readonly #room: Room;
+  /** One for all calls: there may be a hundred thousand. */
+  readonly #around: CallSurroundings = {
+    why: (call) => this.#why(call),
+    ended: (call) => this.#ended(call),
+  };
   #closed = false;
   #whenIdle: (() => void) | undefined;
 
@@ -48,10 +53,7 @@ export class Calls {
     if (this.#closed) throw new ClosedError('the client is closed');
     limits.signal?.throwIfAborted();
     this.#room.enter();
-    const call: Call<T> = new Call(limits, {
-      why: () => this.#why(appId, call as Call),
-      onEnd: () => this.#ended(call as Call),
-    });
+    const call = new Call<T>(appId, limits, this.#around);
     this.#open.add(call as Call);
     this.#attempts(appId, attempt, call).then(
       (value) => call.succeed(value),
@@ -78,6 +80,11 @@ export class Calls {
     } finally {
       this.#slots.giveBack();
     }
+  }
+
+  /** Whether another call may start, with all that were told of room before it. */
+  get spare(): boolean {
+    return !this.#closed && this.#room.spare;
   }
 
   /**
@@ -135,10 +142,10 @@ export class Calls {
     }
   }
 
-  #why(appId: string, call: Call): unknown {
+  #why(call: Call): unknown {
     const known = this.#healing.trouble ?? call.lastError;
     if (known !== undefined) return known;
-    if (!call.underWay && !this.#healing.provisions(appId)) return undefined;
+    if (!call.underWay && !this.#healing.provisions(call.appId)) return undefined;
     return new DaemonUnavailableError('the daemon has not answered yet');
   }
 

@@ -13,12 +13,16 @@ import { type ClientEvents, type Emit, emitterOf } from './events.js';
 import { type DeadToken, type FeedbackList, FeedbackLists } from './feedback.js';
 import { maxTimerMs } from './fields.js';
 import { Healing } from './healing.js';
+import { type AnyIterable, Many, type Outcome } from './notify-many.js';
 import type { Options } from './options.js';
 import type { Receipt } from './receipt.js';
 import { Sending } from './sending.js';
 import { type Settings, settingsFrom } from './settings.js';
 import { Sharing } from './sharing.js';
 import { shortForm } from './short-form.js';
+
+/** As many as go to the daemon at once. */
+const maxMany = 3200;
 
 export interface CallOptions {
   /** @default `defaultAppId`, else the only entry of `initial` */
@@ -107,6 +111,44 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   /**
+   * Sends any number of notifications in bounded memory, and gives their outcomes as they come, in no order. Takes from
+   * the source as fast as outcomes are taken: nothing is sent before the first is asked for. A `break` takes nothing more,
+   * sends nothing that waits, and lets finish what has left. `deadlineMs` is for each.
+   * @param tokens of devices that all get the same notification
+   * @throws InvalidArgumentError for a notification that is wrong for all; when iterated: ClosedError, the signal's reason
+   * on abort, whatever the source throws. What is wrong with one item is its outcome.
+   */
+  notifyMany(
+    items: AnyIterable<Notification & { token: string }>,
+    options?: CallOptions,
+  ): AsyncIterable<Outcome>;
+  notifyMany(
+    tokens: AnyIterable<string>,
+    notification: Notification,
+    options?: CallOptions,
+  ): AsyncIterable<Outcome>;
+  notifyMany(source: AnyIterable<unknown>, ...rest: unknown[]): AsyncIterable<Outcome> {
+    const same = rest.length > 1 || 'payload' in Object(rest[0]);
+    const { appId, limits } = this.#limits((same ? rest[1] : rest[0]) as CallOptions | undefined);
+    const { deadlineMs, signal } = limits;
+    const many = new Many(checkSource(source), {
+      write: same
+        ? this.#sending.forAll(rest[0] as Notification)
+        : (item) => {
+            const { token, ...notification } = Object(item);
+            return this.#sending.letter(token, notification);
+          },
+      start: (letter) => this.#sending.start(appId, letter, { deadlineMs }, 'many'),
+      hasRoom: () => this.#calls.spare,
+      room: () => this.#calls.ready(signal),
+      // Half of the room is left for others.
+      limit: () => Math.max(1, Math.min(maxMany, this.#settings.maxPending / 2)),
+      signal,
+    });
+    return many.outcomes();
+  }
+
+  /**
    * The tokens that Apple called dead since the previous call, which this one acknowledges: each comes at least once.
    * They live in the daemon's memory; receipts have them too.
    */
@@ -188,4 +230,14 @@ export class Client extends EventEmitter<ClientEvents> {
     }
     return { appId, limits: { deadlineMs, signal } };
   }
+}
+
+/** A string is a list of characters, and surely not meant as one. */
+function checkSource(source: unknown): AnyIterable<unknown> {
+  const known = Object(source);
+  const iterable = Symbol.asyncIterator in known || Symbol.iterator in known;
+  if (iterable && typeof source !== 'string') return source as AnyIterable<unknown>;
+  throw new InvalidArgumentError(
+    `${typeof source} is what notifyMany was given, expected an iterable, sync or async`,
+  );
 }

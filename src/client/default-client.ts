@@ -3,6 +3,7 @@ import { ConfigError } from '../errors.js';
 import type { Notification } from '../notification/notification.js';
 import { type CallOptions, type Client, createClient } from './client.js';
 import type { DeadToken } from './feedback.js';
+import type { AnyIterable, Outcome } from './notify-many.js';
 import type { Options } from './options.js';
 import type { Receipt } from './receipt.js';
 
@@ -37,6 +38,20 @@ export async function notify(
 ): Promise<Receipt> {
   // Checked by the method: an implementation can't be told which overload it was called by.
   return configured().notify(...([token, content, ...rest] as Parameters<Client['notify']>));
+}
+
+/** See {@link Client.notifyMany}. @throws ConfigError before `configure` */
+export function notifyMany(
+  items: AnyIterable<Notification & { token: string }>,
+  options?: CallOptions,
+): AsyncIterable<Outcome>;
+export function notifyMany(
+  tokens: AnyIterable<string>,
+  notification: Notification,
+  options?: CallOptions,
+): AsyncIterable<Outcome>;
+export function notifyMany(source: unknown, ...rest: unknown[]): AsyncIterable<Outcome> {
+  return configured().notifyMany(...([source, ...rest] as Parameters<Client['notifyMany']>));
 }
 
 /** See {@link Client.feedback}. @throws ConfigError before `configure` */

@@ -15,8 +15,8 @@ export interface Route {
   timeoutMs: () => number;
 }
 
-/** While requests are under way the next one fills for so long. */
-const paceMs = 5;
+/** While requests are under way the next one fills for so long, for each of them: a slow daemon gets fewer and fuller ones. */
+const paceMs = 2;
 /** Keeps the daemon busy; with more, each would wait longer for the same. */
 const maxRecent = 16;
 /** A request that is away for longer waits for Apple, not for the daemon: it takes no other's place. */
@@ -69,8 +69,8 @@ export class Lane {
   /** At the end of this turn where nothing is under way: whoever calls in the same turn comes along. */
   #leaveSoon(): void {
     if (this.#immediate) return;
-    const restMs = this.#underWay === 0 ? 0 : this.#leftAt + paceMs - Date.now();
-    if (restMs > 0) this.#timer ??= setTimeout(() => this.#leave(), restMs);
+    const restMs = this.#leftAt + paceMs * this.#underWay - Date.now();
+    if (restMs > 0 && this.#underWay > 0) this.#timer ??= setTimeout(() => this.#leave(), restMs);
     else this.#immediate = setImmediate(() => this.#leave());
   }
 

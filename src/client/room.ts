@@ -21,6 +21,11 @@ export class Room {
     return this.#taken >= this.#size();
   }
 
+  /** There is a place that is promised to nobody else. */
+  get spare(): boolean {
+    return this.#waiting.size === 0 && this.#taken + this.#promised < this.#size();
+  }
+
   /** @throws OverloadedError */
   enter(): void {
     if (this.full) {
@@ -44,7 +49,7 @@ export class Room {
    */
   async free(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    if (this.#waiting.size === 0 && this.#promise()) return;
+    if (this.spare && this.#promise()) return;
     let leave = () => {};
     const told = new Promise<void>((resolve, reject) => {
       const waiting = { resolve, reject };

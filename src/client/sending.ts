@@ -1,8 +1,13 @@
 /** Sends notifications: each is a call that ends with its receipt. */
+import { randomUUID } from 'node:crypto';
 import createDebug from 'debug';
 import { ApnsUnavailableError, InvalidArgumentError } from '../errors.js';
-import { maskToken } from '../notification/address.js';
-import { checkAddressed } from '../notification/check.js';
+import { checkToken, maskToken } from '../notification/address.js';
+import {
+  type CheckedNotification,
+  checkAddressed,
+  checkNotification,
+} from '../notification/check.js';
 import { expired } from '../notification/expiration.js';
 import type { Notification } from '../notification/notification.js';
 import type { Call, CallLimits } from './call.js';
@@ -11,7 +16,7 @@ import type { Emit } from './events.js';
 import type { Footing } from './footing.js';
 import { notifyParams, type Turns } from './pyapns.js';
 import { type Receipt, receiptOf } from './receipt.js';
-import { encode, type Letter } from './send.js';
+import { type Encoded, encode, type Letter } from './send.js';
 import type { Settings } from './settings.js';
 import type { LaneName, Sharing } from './sharing.js';
 
@@ -37,24 +42,30 @@ export class Sending {
    * @throws InvalidArgumentError with every reason; ExpiredError
    */
   letter(token: unknown, written: unknown, wrong: string[] = []): Letter {
-    if (typeof written !== 'object' || written === null) {
-      throw new InvalidArgumentError('notification is neither a message nor an object');
+    const { token: to, id, notification } = checkAddressed(token, expectObject(written), wrong);
+    return { token: to, id, encoded: this.#encode(written as Notification, notification) };
+  }
+
+  /**
+   * What makes letters of the same notification for many.
+   * @throws InvalidArgumentError with every reason; ExpiredError
+   */
+  forAll(written: Notification): (token: unknown) => Letter {
+    const checked = checkNotification(expectObject(written));
+    if (written.id !== undefined) {
+      throw new InvalidArgumentError('id is given, expected none: each token gets one of its own');
     }
-    const { token: to, id, notification } = checkAddressed(token, written, wrong);
-    if (!this.#options.settings().collapseRepeats) notification.collapseId ??= null;
-    return { token: to, id, encoded: encode(written as Notification, notification) };
+    const encoded = this.#encode(written, checked);
+    return (token) => ({ token: checkToken(token), id: randomUUID(), encoded });
   }
 
   /** @throws what {@link Calls.start} throws */
   start(appId: string, letter: Letter, limits: CallLimits, lane: LaneName): Call<Receipt> {
-    const attempt: Attempt<Receipt> = async (call, footing) => {
-      const receipt = await footing.either<Receipt | typeof again>(
+    const attempt: Attempt<Receipt> = (call, footing) =>
+      footing.either<Receipt | typeof again>(
         () => this.#send(appId, letter, lane, call, footing),
         (turns) => this.#submit(appId, letter, turns, call, footing),
       );
-      if (receipt !== again && !call.ended) this.#tell(appId, receipt);
-      return receipt;
-    };
     return this.#options.calls.start(appId, attempt, limits);
   }
 
@@ -69,7 +80,10 @@ export class Sending {
       const answer = await this.#options.sharing.send(appId, footing, lane, call, letter);
       if (answer === undefined) return again;
       const receipt = receiptOf(answer, letter.token, letter.id, call.attempts);
-      if (receipt) return receipt;
+      if (receipt) {
+        this.#tell(appId, receipt);
+        return receipt;
+      }
       call.lastError = new ApnsUnavailableError('Apple has not answered yet');
     }
   }
@@ -87,8 +101,15 @@ export class Sending {
       if (tooLate) throw tooLate;
       const params = notifyParams(appId, token, encoded.written, encoded.checked.body);
       await turns.take(appId, () => footing.transport.call('notify', params, options));
-      return { status: 'submitted', token, id, attempts: call.attempts };
+      const receipt: Receipt = { status: 'submitted', token, id, attempts: call.attempts };
+      this.#tell(appId, receipt);
+      return receipt;
     });
+  }
+
+  #encode(written: Notification, checked: CheckedNotification): Encoded {
+    if (!this.#options.settings().collapseRepeats) checked.collapseId ??= null;
+    return encode(written, checked);
   }
 
   #tell(appId: string, receipt: Receipt): void {
@@ -96,4 +117,9 @@ export class Sending {
     if (debug.enabled) debug('%s: %s %s %s', appId, maskToken(token), id, status);
     if (receipt.status === 'rejected') this.#options.emit('rejected', receipt);
   }
+}
+
+function expectObject(written: unknown): object {
+  if (typeof written === 'object' && written !== null) return written;
+  throw new InvalidArgumentError('notification is neither a message nor an object');
 }
