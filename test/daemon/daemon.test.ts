@@ -13,7 +13,7 @@ import { logBook } from '../support/log-book.js';
 const note = { aps: { alert: 'Hello' } };
 
 /** A daemon that has the app `app`, and its log. */
-async function startDaemon(options: Pick<DaemonOptions, 'drainTimeoutMs'> = {}) {
+async function startDaemon(options: Omit<DaemonOptions, 'log'> = {}) {
   const book = logBook();
   const daemon = await startTestDaemon({ daemon: { ...options, log: book.log } });
   const { host, simulator } = daemon;
@@ -202,7 +202,7 @@ test('the drain timeout ends what hangs: at Apple, in an upload, or unread', asy
 });
 
 test('an answer that is on its way when the daemon closes arrives whole', async () => {
-  const daemon = await startDaemon();
+  const daemon = await startDaemon({ maxBodyBytes: 16 << 20, maxCallBytes: 16 << 20 });
   const caller = await socketTo(daemon.host);
   caller.pause();
   const large = largeCall();
