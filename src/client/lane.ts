@@ -18,7 +18,7 @@ export interface Route {
 /** While requests are under way the next one fills for so long, for each of them: a slow daemon gets fewer and fuller ones. */
 const paceMs = 2;
 /** Keeps the daemon busy; with more, each would wait longer for the same. */
-const maxRecent = 16;
+const maxRecent = 8;
 /** A request that is away for longer waits for Apple, not for the daemon: it takes no other's place. */
 const recentMs = 50;
 /** Each has a connection. */
