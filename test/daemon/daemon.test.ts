@@ -174,7 +174,11 @@ test('close does not wait for callers that keep their connection', async () => {
 });
 
 test('the drain timeout ends what hangs: at Apple, in an upload, or unread', async () => {
-  const daemon = await startDaemon({ drainTimeoutMs: 300 });
+  const daemon = await startDaemon({
+    drainTimeoutMs: 300,
+    maxBodyBytes: 16 << 20,
+    maxCallBytes: 16 << 20,
+  });
   const { host, simulator } = daemon;
   simulator.stall({ when: 'after' });
   const stalled = daemon.notify('aa');
