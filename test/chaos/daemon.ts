@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { keep } from '../support/leftovers.js';
 import type { Life } from './ledger.js';
-import { keep } from './leftovers.js';
 
 const command = join(import.meta.dirname, '../../dist/cli/apnsd.js');
 /** Of its log, for the message where it ends by itself. */

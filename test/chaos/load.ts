@@ -1,7 +1,7 @@
 /** The harness's app: sends numbered notifications at a steady pace, and notes what it is told of each. */
 import { setTimeout as delay, setInterval } from 'node:timers/promises';
 import { createClient } from 'apnsd';
-import { serve } from './child.js';
+import { serve } from '../support/child.js';
 import { type Outcome, payloadOf, tokenOf } from './ledger.js';
 import { OldWrapper } from './old-wrapper.js';
 

@@ -4,10 +4,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Child } from './child.js';
+import { Child } from '../support/child.js';
+import { clearAway, makeFolder } from '../support/leftovers.js';
 import { Daemon } from './daemon.js';
 import type { Evidence } from './ledger.js';
-import { clearAway, makeFolder } from './leftovers.js';
 import type { LoadFunctions, Policy } from './load.js';
 import { TcpProxy } from './proxy.js';
 import { type Plan, schedule, type Trouble } from './schedule.js';
@@ -31,7 +31,7 @@ export async function run({ policy, rate, say, ...plan }: RunOptions): Promise<E
   const folder = makeFolder();
   const record = join(folder, 'record.jsonl');
   const caFile = join(folder, 'ca.pem');
-  const simulator = new Child<SimulatorFunctions>('simulator.ts');
+  const simulator = new Child<SimulatorFunctions>(join(import.meta.dirname, 'simulator.ts'));
   const { url, ca, certificate, topic } = await simulator.call('start', record);
   await writeFile(caFile, ca);
   const daemon = new Daemon('--gateway', `sandbox=${url}`, '--ca', caFile);
@@ -41,7 +41,7 @@ export async function run({ policy, rate, say, ...plan }: RunOptions): Promise<E
   say(
     `Apple at ${url}, the daemon at 127.0.0.1:${daemonPort}, the proxy at 127.0.0.1:${proxy.port}`,
   );
-  const load = new Child<LoadFunctions>('load.ts');
+  const load = new Child<LoadFunctions>(join(import.meta.dirname, 'load.ts'));
   const stage = new Stage({ simulator, daemon, proxy, load });
 
   const { port } = proxy;

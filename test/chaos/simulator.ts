@@ -1,6 +1,6 @@
 /** The harness's Apple: the simulator as a process, told what to do to the requests to come. */
 import { createSimulator, type Simulator, type When } from 'apnsd/testing';
-import { serve } from './child.js';
+import { serve } from '../support/child.js';
 import type { HangUp } from './ledger.js';
 
 let simulator: Simulator;

@@ -1,6 +1,6 @@
 /** Does to the processes, and to the way between them, what the plan says, and keeps the history that the judgement needs. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Child } from './child.js';
+import type { Child } from '../support/child.js';
 import type { Daemon } from './daemon.js';
 import type { History, Life } from './ledger.js';
 import type { LoadFunctions } from './load.js';

@@ -1,6 +1,7 @@
-/** A process of the harness's own whose functions it calls: a message each way, told apart by a number. */
+/** A process of a harness's own whose functions it calls: a message each way, told apart by a number. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { join } from 'node:path';
+import { once } from 'node:events';
+import { basename } from 'node:path';
 import { keep } from './leftovers.js';
 
 type Functions = Record<string, (...args: never[]) => unknown>;
@@ -18,15 +19,15 @@ export class Child<F extends Functions> {
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   #calls = 0;
 
-  /** @param file in this folder; it calls {@link serve} */
+  /** @param file its path; it calls {@link serve} */
   constructor(file: string) {
-    this.process = keep(fork(join(import.meta.dirname, file)));
+    this.process = keep(fork(file));
     this.process.on('message', (answer: Answer) => {
       this.#waiting.get(answer.number)?.(answer);
       this.#waiting.delete(answer.number);
     });
     this.process.once('exit', (code, signal) => {
-      const error = `${file} ended with ${signal ?? code}`;
+      const error = `${basename(file)} ended with ${signal ?? code}`;
       for (const [number, answer] of this.#waiting) answer({ number, error });
     });
   }
@@ -43,6 +44,15 @@ export class Child<F extends Functions> {
       });
       this.process.send({ number: this.#calls, name, args } satisfies Call);
     });
+  }
+
+  /** Ends it at once, and waits until it is gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { exitCode, signalCode } = this.process;
+    if ((exitCode ?? signalCode) !== null) return;
+    const exit = once(this.process, 'exit');
+    this.process.kill('SIGKILL');
+    await exit;
   }
 }
 

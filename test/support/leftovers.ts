@@ -1,4 +1,4 @@
-/** What the harness has started and made: whatever ends it, Ctrl-C too, ends the processes and removes the folders. */
+/** What a harness has started and made: whatever ends it, Ctrl-C too, ends the processes and removes the folders. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -23,7 +23,7 @@ export function keep<T extends ChildProcess>(child: T): T {
 }
 
 export function makeFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'apnsd-chaos-'));
+  const folder = mkdtempSync(join(tmpdir(), 'apnsd-'));
   folders.add(folder);
   return folder;
 }
