@@ -1,10 +1,10 @@
-/** Our decoding of calls beside npm xmlrpc's, in turns: `node --import tsx test/bench/codec.ts`. */
-import { decodeCall } from '../../src/rpc/xml.js';
+/** What it takes to decode a call: our decoder beside npm xmlrpc's. */
+import { decodeCall } from '../../dist/rpc/xml.js';
 import { deserializeMethodCall, serializeMethodCall } from '../rpc/npm-xmlrpc.js';
+import { type Case, type Figures, median, own, type Part } from './part.js';
 
-const ROUNDS = 41;
 /** One sample takes about so long. */
-const SAMPLE_MS = 20;
+const sampleMs = 20;
 
 const token = 'a1b2c3d4'.repeat(8);
 const notification = {
@@ -12,40 +12,43 @@ const notification = {
   orderId: 7,
   note: 'x'.repeat(70),
 };
-const many = Array.from({ length: 100 }, () => notification);
+const oneCall = 'decode a notify of 1';
+const listCall = 'decode a notify of 100, each of them';
+const xmlrpc = 'npm xmlrpc';
 
-report('one notify', ['MyAppName', token, notification]);
-report('a notify of 100', ['MyAppName', many.map(() => token), many]);
-
-function report(name: string, params: unknown[]): void {
-  const body = Buffer.from(serializeMethodCall('notify', params));
-  const sides = [() => decodeCall(body), () => deserializeMethodCall(body)];
-  const plans = sides.map((decode) => ({
-    decode,
-    count: calibrate(decode),
-    samples: [] as number[],
-  }));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const { decode, count, samples } of plans) samples.push(sample(decode, count));
-  }
-  const [ours = 0, theirs = 0] = plans.map(({ samples }) => median(samples));
-  const figures = `ours ${ours.toFixed(2)} µs, npm xmlrpc ${theirs.toFixed(1)} µs, ${(theirs / ours).toFixed(0)} times`;
-  console.log(`${name} (${body.length} bytes): ${figures}`);
+export function codecPart(scale: number): Part {
+  const samples = Math.ceil(21 * scale);
+  const many = Array.from({ length: 100 }, () => notification);
+  const tokens = many.map(() => token);
+  const cases = (what: string, params: unknown[], notifications: number): Case[] => {
+    const body = Buffer.from(serializeMethodCall('notify', params));
+    const of = (who: string, decode: () => unknown) => ({
+      what,
+      who,
+      measure: async () => measureDecoding(decode, samples, notifications),
+    });
+    return [of(own, () => decodeCall(body)), of(xmlrpc, () => deserializeMethodCall(body))];
+  };
+  return {
+    cases: [
+      ...cases(oneCall, ['MyAppName', token, notification], 1),
+      ...cases(listCall, ['MyAppName', tokens, many], many.length),
+    ],
+    goals: () => [],
+  };
 }
 
-function calibrate(decode: () => unknown): number {
-  let count = 1;
-  while (sample(decode, count) * count < SAMPLE_MS * 1000) count *= 2;
-  return count;
+function measureDecoding(decode: () => unknown, samples: number, notifications: number): Figures {
+  let calls = 1;
+  while (cpuMsOf(decode, calls) < sampleMs) calls *= 2;
+  const found = Array.from({ length: samples }, () => cpuMsOf(decode, calls));
+  const cpuMs = (median(found) / calls / notifications) * 1000;
+  return { perSecond: 1_000_000 / cpuMs, cpuMs };
 }
 
-/** Microseconds for one call. */
-function sample(decode: () => unknown, count: number): number {
-  const start = process.hrtime.bigint();
-  for (let call = 0; call < count; call++) decode();
-  return Number(process.hrtime.bigint() - start) / 1000 / count;
-}
-
-function median(samples: number[]): number {
-  return samples.sort((a, b) => a - b)[samples.length >> 1] ?? 0;
+function cpuMsOf(decode: () => unknown, calls: number): number {
+  const at = process.cpuUsage();
+  for (let call = 0; call < calls; call += 1) decode();
+  const { user, system } = process.cpuUsage(at);
+  return (user + system) / 1000;
 }
