@@ -1,5 +1,6 @@
 /** One request on its way from `send` to its outcome. */
 import { ApnsUnavailableError } from '../errors.js';
+import { endWith, endWithout } from './abort.js';
 import { Waiting } from './deadlines.js';
 import { Flow, type Lane, type Line, type Queued } from './line.js';
 import type { ApnsRequest, Outcome, SendOptions } from './sender.js';
@@ -55,7 +56,7 @@ export class Exchange extends Waiting implements Queued<Exchange> {
     this.#ledger = ledger;
     this.#resolve = resolve;
     this.#signal = signal;
-    signal?.addEventListener('abort', this);
+    if (signal) endWith(signal, this);
   }
 
   get bodyBytes(): number {
@@ -68,7 +69,7 @@ export class Exchange extends Waiting implements Queued<Exchange> {
     if (!resolve) return;
     this.#resolve = undefined;
     this.line?.remove(this);
-    this.#signal?.removeEventListener('abort', this);
+    if (this.#signal) endWithout(this.#signal, this);
     this.#ledger.settled(this);
     resolve(outcome);
   }
@@ -78,9 +79,8 @@ export class Exchange extends Waiting implements Queued<Exchange> {
     this.end(new ApnsUnavailableError(message, { cause: this.setback ?? this.#ledger.trouble() }));
   }
 
-  /** The signal's listener is the exchange itself: no closure for each request. */
-  handleEvent(): void {
-    if (this.#signal) this.end(abortError(this.#signal));
+  abort(signal: AbortSignal): void {
+    this.end(abortError(signal));
   }
 
   /** Ends it from our side, wherever it is. */

@@ -18,6 +18,8 @@ export class Stream {
   /** The final response's head, once it came. */
   head: Head | undefined;
   received = 0;
+  /** The next one in the same bucket: the link is that of {@link Streams}. */
+  next: Stream | undefined;
   readonly #cancel: (stream: Stream) => void;
   #body = '';
   #chunks: Buffer[] | undefined;
@@ -53,11 +55,23 @@ export class Stream {
   }
 }
 
+/** A connection carries about so many at once; ids go up by two. */
+const BUCKETS = 1024;
+
+function bucketOf(id: number): number {
+  return (id >> 1) & (BUCKETS - 1);
+}
+
 /** Cancelled streams we remember, to tell their late frames from a breach. */
 const MAX_CANCELLED = 10_000;
 
 export class Streams {
-  readonly #open = new Map<number, Stream>();
+  /**
+   * The open ones, by their ids. With a Map, which makes itself a new table for every thousand or so, the garbage
+   * collector takes the old tables for reasons to keep what was in them.
+   */
+  readonly #open: (Stream | undefined)[] = new Array(BUCKETS).fill(undefined);
+  #size = 0;
   /** Cancelled by us, which the peer may not know yet. */
   readonly #cancelled = new Set<number>();
   /** Below this id we don't remember which were cancelled. */
@@ -66,20 +80,23 @@ export class Streams {
   next = 1;
 
   get size(): number {
-    return this.#open.size;
+    return this.#size;
   }
 
   add(exchange: Exchange, sendWindow: number, cancel: (stream: Stream) => void): Stream {
     const stream = new Stream(this.next, exchange, sendWindow, cancel);
     this.next += 2;
-    this.#open.set(stream.id, stream);
+    const bucket = bucketOf(stream.id);
+    stream.next = this.#open[bucket];
+    this.#open[bucket] = stream;
+    this.#size += 1;
     exchange.carrier = stream;
     return stream;
   }
 
   /** The stream of a frame, if it is open; `last` where the frame is its last one. Undefined for one that we cancelled. */
   find({ stream: id }: Frame, last: boolean): Stream | undefined {
-    const stream = this.#open.get(id);
+    const stream = this.#get(id);
     if (stream) return stream;
     this.expectOpened(id);
     const late = last ? this.#cancelled.delete(id) : this.#cancelled.has(id);
@@ -89,7 +106,7 @@ export class Streams {
 
   /** The stream of a frame that may come when it is over. */
   findLate({ stream: id }: Frame): Stream | undefined {
-    const stream = this.#open.get(id);
+    const stream = this.#get(id);
     if (!stream) this.expectOpened(id);
     return stream;
   }
@@ -101,7 +118,17 @@ export class Streams {
 
   /** False where it was not open any more. */
   remove(stream: Stream): boolean {
-    if (!this.#open.delete(stream.id)) return false;
+    const bucket = bucketOf(stream.id);
+    const first = this.#open[bucket];
+    if (first === stream) this.#open[bucket] = stream.next;
+    else {
+      let before = first;
+      while (before && before.next !== stream) before = before.next;
+      if (!before) return false;
+      before.next = stream.next;
+    }
+    this.#size -= 1;
+    stream.next = undefined;
     stream.exchange.carrier = undefined;
     return true;
   }
@@ -119,12 +146,20 @@ export class Streams {
 
   /** Removes and returns those above an id, the newest first, so that each can be put before the others. */
   removeAbove(id: number): Stream[] {
-    const streams = [...this.#open.values()].filter((stream) => stream.id > id).reverse();
+    const streams = [...this].filter((stream) => stream.id > id).sort((a, b) => b.id - a.id);
     for (const stream of streams) this.remove(stream);
     return streams;
   }
 
-  [Symbol.iterator](): IterableIterator<Stream> {
-    return this.#open.values();
+  *[Symbol.iterator](): Generator<Stream> {
+    for (const first of this.#open) {
+      for (let stream = first; stream; stream = stream.next) yield stream;
+    }
+  }
+
+  #get(id: number): Stream | undefined {
+    let stream = this.#open[bucketOf(id)];
+    while (stream && stream.id !== id) stream = stream.next;
+    return stream;
   }
 }

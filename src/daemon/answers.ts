@@ -1,20 +1,20 @@
 /** The daemon's memory of notifications: a repeat joins the one under way or gets the answer given, and Apple sees it once. */
+import { hash } from 'node:crypto';
 import type { Verdict } from '../apns/verdict.js';
 import { InvalidArgumentError } from '../errors.js';
 
 /** Longer than any caller's deadline, by far. */
 const maxAgeMs = 10 * 60_000;
 
-interface UnderWay {
+interface Entry {
+  key: string;
   payloadHash: string;
-  verdict: Promise<Verdict>;
-}
-
-interface Given {
-  payloadHash: string;
-  verdict: Verdict;
-  /** UNIX milliseconds. */
+  /** A promise while it is under way. */
+  verdict: Verdict | Promise<Verdict>;
+  /** When the answer was given, in UNIX milliseconds. */
   at: number;
+  /** The one whose answer was given next. */
+  next: Entry | undefined;
 }
 
 /** A notification as repeats are known by. */
@@ -29,9 +29,11 @@ export interface Identity {
 export class Answers {
   readonly #limit: number;
   readonly #now: () => number;
-  readonly #underWay = new Map<string, UnderWay>();
-  /** In the order in which they were given. */
-  readonly #given = new Map<string, Given>();
+  readonly #known = new Map<string, Entry>();
+  /** Answers given, in their order: a map comes slowly to its first entry once many before it were deleted. */
+  #oldest: Entry | undefined;
+  #newest: Entry | undefined;
+  #kept = 0;
   #forgotten = 0;
 
   /** @param limit of Apple's final answers that are kept @param now UNIX milliseconds */
@@ -42,7 +44,8 @@ export class Answers {
 
   /** `forgotten`: answers that were dropped before their time, so that a repeat would have been sent again. */
   get counts(): { underWay: number; kept: number; forgotten: number } {
-    return { underWay: this.#underWay.size, kept: this.#given.size, forgotten: this.#forgotten };
+    const underWay = this.#known.size - this.#kept;
+    return { underWay, kept: this.#kept, forgotten: this.#forgotten };
   }
 
   /**
@@ -55,8 +58,10 @@ export class Answers {
     deadline: number,
     send: () => Promise<Verdict>,
   ): Promise<Verdict> {
-    const key = `${id} ${token} ${appId}`;
-    const known = this.#recall(key) ?? this.#underWay.get(key);
+    // Short, for 50,000 are kept, and not quicker found by their whole text.
+    const key = hash('sha1', `${id} ${token} ${appId}`, 'base64');
+    this.#forgetOld();
+    const known = this.#known.get(key);
     if (!known) return this.#send(key, payloadHash, send);
     if (known.payloadHash !== payloadHash) {
       const what = `id ${id} was used for another payload to this token, expected a new id`;
@@ -66,7 +71,7 @@ export class Answers {
   }
 
   async #join(
-    known: Given | UnderWay,
+    known: Entry,
     identity: Identity,
     deadline: number,
     send: () => Promise<Verdict>,
@@ -78,35 +83,40 @@ export class Answers {
 
   async #send(key: string, payloadHash: string, send: () => Promise<Verdict>): Promise<Verdict> {
     const sent = send();
-    this.#underWay.set(key, { payloadHash, verdict: sent });
+    const entry: Entry = { key, payloadHash, verdict: sent, at: 0, next: undefined };
+    this.#known.set(key, entry);
     try {
       const verdict = await sent;
-      if (verdict.kind !== 'failed') this.#keep(key, { payloadHash, verdict, at: this.#now() });
+      if (verdict.kind === 'failed') this.#known.delete(key);
+      else this.#keep(entry, verdict);
       return verdict;
-    } finally {
-      this.#underWay.delete(key);
+    } catch (error) {
+      this.#known.delete(key);
+      throw error;
     }
   }
 
-  #recall(key: string): Given | undefined {
-    const given = this.#given.get(key);
-    if (!given || !this.#old(given)) return given;
-    this.#given.delete(key);
-    return undefined;
+  #keep(entry: Entry, verdict: Verdict): void {
+    entry.verdict = verdict;
+    entry.at = this.#now();
+    if (this.#newest) this.#newest.next = entry;
+    else this.#oldest = entry;
+    this.#newest = entry;
+    this.#kept += 1;
+    if (this.#kept <= this.#limit) return;
+    this.#forgotten += 1;
+    this.#forget(this.#oldest as Entry);
   }
 
-  #keep(key: string, given: Given): void {
-    this.#given.set(key, given);
-    for (const [oldest, kept] of this.#given) {
-      if (!this.#old(kept)) {
-        if (this.#given.size <= this.#limit) return;
-        this.#forgotten += 1;
-      }
-      this.#given.delete(oldest);
-    }
+  #forgetOld(): void {
+    const longAgo = this.#now() - maxAgeMs;
+    while (this.#oldest && this.#oldest.at <= longAgo) this.#forget(this.#oldest);
   }
 
-  #old({ at }: Given): boolean {
-    return this.#now() - at >= maxAgeMs;
+  #forget(oldest: Entry): void {
+    this.#known.delete(oldest.key);
+    this.#oldest = oldest.next;
+    if (!this.#oldest) this.#newest = undefined;
+    this.#kept -= 1;
   }
 }

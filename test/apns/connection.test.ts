@@ -58,6 +58,24 @@ test('a hundred requests of one tick leave in one write', async () => {
   assert.deepEqual(new Set((await Promise.all(outcomes)).map(word)), new Set([200]));
 });
 
+test('requests that stay open while a thousand others pass get their own answers', async () => {
+  await using server = await startScriptedServer();
+  await using pool = openPool(server);
+  await pool.ready(later());
+  const peer = await server.accept();
+  const open = [pool.send(request('first'), later()), pool.send(request('second'), later())];
+  await peer.requests(2);
+  for (let round = 0; round < 15; round += 1) {
+    const passing = Array.from({ length: 100 }, () => pool.send(request('passing'), later()));
+    const requests = await peer.requests(100);
+    if (round === 10) peer.write(answer(3, 410), answer(1, 400));
+    // The oldest of them is answered last.
+    peer.write(...requests.map(({ stream }) => answer(stream)).reverse());
+    assert.deepEqual(new Set((await Promise.all(passing)).map(word)), new Set([200]));
+  }
+  assert.deepEqual((await Promise.all(open)).map(word), [400, 410]);
+});
+
 /** One answer with all that an answer may have round it; `#` stands for the stream. */
 const ornate = (stream: number) =>
   Buffer.concat([
@@ -711,7 +729,7 @@ test('a signal cancels: unknown if it left, unsent if it waited', async () => {
   assert.equal((await peer.take(Type.reset)).payload.readUInt32BE(0), 8);
 });
 
-test('a signal that was never used leaves no listener', async () => {
+test('a signal has one listener for all its requests, and none once they are over', async () => {
   await using server = await startScriptedServer();
   await using pool = openPool(server);
   const { signal } = new AbortController();
@@ -726,12 +744,15 @@ test('a signal that was never used leaves no listener', async () => {
     listeners -= 1;
     remove(...args);
   };
-  const outcome = pool.send(request('one'), { ...later(), signal });
+  const outcomes = ['one', 'two'].map((body) => pool.send(request(body), { ...later(), signal }));
   const peer = await server.accept();
-  await peer.requests(1);
+  await peer.requests(2);
   assert.equal(listeners, 1);
   peer.write(answer(1));
-  await outcome;
+  await outcomes[0];
+  assert.equal(listeners, 1);
+  peer.write(answer(3));
+  await outcomes[1];
   assert.equal(listeners, 0);
 });
 
