@@ -41,11 +41,11 @@ How much:
   --max-body-bytes N     of one request; beyond it HTTP 413 (4194304)
   --max-depth N          arrays and structs within each other; beyond it, as for the
                          next three, fault -32600 (64)
-  --max-values N         values in a call (500000)
+  --max-values N         values in a call (200000)
   --max-name-length N    characters in a name (5120)
   --max-text-length N    characters in a value (16777216)
   --max-calls N          calls in flight; beyond it, as for the next, fault 503 (1000)
-  --max-call-bytes N     the calls in flight together (16777216)
+  --max-call-bytes N     the calls in flight together (8388608)
   --max-connections N    one more is closed at once (4000)
   --headers-timeout S    seconds to send a request's headers; then HTTP 408 (10)
   --request-timeout S    seconds to send a whole request, then HTTP 408; and to go on

@@ -13,7 +13,7 @@ import type { Log } from './log.js';
 import { type CallContext, loggedFault } from './method.js';
 import type { Secrets } from './secrets.js';
 import type { TlsOptions } from './settings.js';
-import { readBody, writeAnswer } from './wire.js';
+import { free, readBody, writeAnswer } from './wire.js';
 
 export interface FrontOptions {
   address: Address;
@@ -35,6 +35,8 @@ export interface Keys {
 
 /** Longer than callers pause, so that their connections live on; Node's clients are told and let go a second earlier. */
 const keepAliveTimeoutMs = 65_000;
+/** Smaller bodies are left to the garbage collector: to free one takes some microseconds. */
+const FREED_BYTES = 64 * 1024;
 /** How often Node looks for callers that are too slow. */
 const lookEveryMs = 1000;
 
@@ -157,6 +159,7 @@ export class Front {
         nameLength: limits.maxNameLength,
         textLength: limits.maxTextLength,
       });
+      if (body.length > FREED_BYTES) free(body);
       const whenLost = (what: () => void) => undo.push(what);
       return encodeAnswer(await call(method, params, { whenLost }), { time });
     } catch (error) {

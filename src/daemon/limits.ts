@@ -7,7 +7,7 @@ export interface Limits {
   maxBodyBytes: number;
   /** Arrays and structs within each other; beyond it fault -32600, as for the three below. @default 64 */
   maxDepth: number;
-  /** Values in a call. @default 500,000 */
+  /** Values in a call. @default 200,000 */
   maxValues: number;
   /** Characters in the name of a method or of a struct's member. @default 5,120 */
   maxNameLength: number;
@@ -15,7 +15,7 @@ export interface Limits {
   maxTextLength: number;
   /** Calls in flight; beyond it fault 503, as for `maxCallBytes`. @default 1,000 */
   maxCalls: number;
-  /** The bodies of the calls in flight, together; a call's even share of it is always taken. @default 16 MiB */
+  /** The bodies of the calls in flight, together; a call's even share of it is always taken. @default 8 MiB */
   maxCallBytes: number;
   /** Connections; one more is closed at once. @default 4,000 */
   maxConnections: number;
@@ -38,7 +38,7 @@ export const defaultLimits: Readonly<Limits> = {
   /** Thirty busy client processes; each waits for Apple's answer. */
   maxCalls: 1000,
   /** Four of the largest bodies, each a multiple of its size while it is read, and 16 KiB for every call whatever the others hold. */
-  maxCallBytes: 16 << 20,
+  maxCallBytes: 8 << 20,
   /** A client process keeps 32 at most. */
   maxConnections: 4000,
   headersTimeoutMs: 10_000,

@@ -25,8 +25,8 @@ export interface Limits {
 export const defaultLimits: Readonly<Limits> = Object.freeze({
   /** A payload of Apple's 4,096 bytes is rarely deeper than ten; JSON text does not count. */
   depth: 64,
-  /** Some 50,000 notifications of pyapns's kind, ten values each: larger lists only get slower. */
-  values: 500_000,
+  /** Some 20,000 notifications of pyapns's kind, ten values each: more than fit into the front's 4 MiB. */
+  values: 200_000,
   /** No longer name fits into any payload that Apple takes (5,120 bytes for VoIP). */
   nameLength: 5_120,
   /** `apnsd.send` is one string: room for 150,000 receivers. */

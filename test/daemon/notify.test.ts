@@ -338,9 +338,9 @@ test('a list that is longer than what may be under way at once is sent whole', a
   );
 });
 
-test('others are heard while a list of a hundred thousand bad members is worked at', async () => {
+test('others are heard while a list of ninety thousand bad members is worked at', async () => {
   await using daemon = await startDaemon();
-  const many = `<array><data>${'<value>x</value>'.repeat(100_000)}</data></array>`;
+  const many = `<array><data>${'<value>x</value>'.repeat(90_000)}</data></array>`;
   let done = false;
   const notified = post(daemon.host, callXml('notify', 'app', many, many)).finally(() => {
     done = true;
@@ -351,5 +351,5 @@ test('others are heard while a list of a hundred thousand bad members is worked 
     heard += 1;
   }
   assert.ok(heard > 5, `${heard}`);
-  assert.match((await notified).text, /at position 0, 1, .* 98, 99 and 99900 more \(from 0\)/);
+  assert.match((await notified).text, /at position 0, 1, .* 98, 99 and 89900 more \(from 0\)/);
 });

@@ -328,9 +328,9 @@ const bounded: [limit: string, fits: string, tooMuch: string, message: RegExp][]
   ],
   [
     'values',
-    `<value><array><data>${'<value/>'.repeat(499_999)}</data></array></value>`,
-    `<value><array><data>${'<value/>'.repeat(500_000)}</data></array></value>`,
-    /^found 500001 values, expected at most 500000 /,
+    `<value><array><data>${'<value/>'.repeat(199_999)}</data></array></value>`,
+    `<value><array><data>${'<value/>'.repeat(200_000)}</data></array></value>`,
+    /^found 200001 values, expected at most 200000 /,
   ],
 ];
 
