@@ -5,11 +5,12 @@ import type { Call } from './call.js';
 import type { Letter } from './send.js';
 
 /** A call that waits for its request to leave, or for the answer. */
-export interface Member extends Letter {
-  call: Call;
+export interface Member {
+  readonly call: Call;
+  readonly letter: Letter;
   /** With undefined where it did not leave: its footing is gone. */
-  answered: (answer: SendAnswer | undefined) => void;
-  failed: (error: unknown) => void;
+  answered(answer: SendAnswer | undefined): void;
+  failed(error: unknown): void;
   /** Told where its call ends first, once the request has left. */
   left: (() => void) | undefined;
 }
@@ -38,10 +39,11 @@ export class Batch {
   /** False where there is no place for it; the first has one, whatever its size. */
   takes(member: Member): boolean {
     if (this.full && this.members.length > 0) return false;
+    const { token, encoded } = member.letter;
     const last = this.members.at(-1);
-    const receiver = member.token.length + receiverLength;
-    const shared = last?.encoded.text === member.encoded.text;
-    const length = this.#length + receiver + (shared ? 0 : member.encoded.text.length);
+    const shared = last?.letter.encoded.text === encoded.text;
+    const length =
+      this.#length + token.length + receiverLength + (shared ? 0 : encoded.text.length);
     if (last && length > maxLength) return false;
     this.#length = length;
     this.members.push(member);

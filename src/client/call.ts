@@ -1,6 +1,19 @@
-/** One call of the app: its promise, its deadline, and whatever it waits for at the moment. */
+/** One call of the app: its deadline, who is told its end, and whatever it waits for at the moment. */
 import { setMaxListeners } from 'node:events';
 import { DeadlineError } from '../errors.js';
+import { Waiting } from './deadlines.js';
+
+/** Told how its call ended. */
+export interface Caller<T> {
+  succeed(value: T): void;
+  fail(reason: unknown): void;
+}
+
+/** What a call waits for. */
+export interface Awaited {
+  /** Told where the call ends first. */
+  leave(reason: unknown): void;
+}
 
 export interface CallSurroundings {
   /** Why the call has not succeeded, asked at its deadline. */
@@ -14,45 +27,32 @@ export interface CallLimits {
   signal?: AbortSignal | undefined;
 }
 
-export class Call<T = unknown> {
+export class Call<T = unknown> extends Waiting {
   readonly appId: string;
-  readonly promise: Promise<T>;
-  /** UNIX milliseconds. */
-  readonly deadline: number;
   /** How often its request has left. */
   attempts = 0;
   /** It is at the daemon, or its answer has come. */
   underWay = false;
   /** Why it has not succeeded yet. */
   lastError: unknown;
+  awaited: Awaited | undefined;
   #ended = false;
-  #resolve!: (value: T) => void;
-  #reject!: (reason: unknown) => void;
-  /** Leaves what it waits for. */
-  #leave: ((reason: unknown) => void) | undefined;
   #abort: AbortController | undefined;
+  readonly #limits: CallLimits;
+  readonly #caller: Caller<T>;
   readonly #around: CallSurroundings;
-  readonly #timer: NodeJS.Timeout;
-  readonly #signal: AbortSignal | undefined;
   readonly #onAbort: (() => void) | undefined;
 
-  constructor(appId: string, { deadlineMs, signal }: CallLimits, around: CallSurroundings) {
+  constructor(appId: string, limits: CallLimits, caller: Caller<T>, around: CallSurroundings) {
+    super(performance.now() + limits.deadlineMs);
     this.appId = appId;
+    this.#limits = limits;
+    this.#caller = caller;
     this.#around = around;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    this.deadline = Date.now() + deadlineMs;
-    this.#timer = setTimeout(() => {
-      const cause = around.why(this as Call);
-      const because = cause instanceof Error ? cause.message : 'it was not its turn yet';
-      this.fail(new DeadlineError(`no success within ${deadlineMs} ms: ${because}`, { cause }));
-    }, deadlineMs);
+    const { signal } = limits;
     if (signal) {
       // One signal may end thousands of calls.
       setMaxListeners(0, signal);
-      this.#signal = signal;
       this.#onAbort = () => this.fail(signal.reason);
       signal.addEventListener('abort', this.#onAbort, { once: true });
     }
@@ -75,16 +75,25 @@ export class Call<T = unknown> {
     this.underWay = true;
   }
 
+  /** Nothing happens where it has ended: the first end counts. */
   succeed(value: T): void {
-    if (this.#end()) this.#resolve(value);
+    if (this.#end()) this.#caller.succeed(value);
   }
 
-  /** Nothing happens where it has ended: the first end counts. */
+  /** As with {@link succeed}. */
   fail(reason: unknown): void {
     if (!this.#end()) return;
-    this.#reject(reason);
-    this.#leave?.(reason);
+    this.#caller.fail(reason);
+    this.awaited?.leave(reason);
     this.#abort?.abort(reason);
+  }
+
+  /** Its deadline has come. */
+  override expire(): void {
+    const cause = this.#around.why(this as Call);
+    const because = cause instanceof Error ? cause.message : 'it was not its turn yet';
+    const { deadlineMs } = this.#limits;
+    this.fail(new DeadlineError(`no success within ${deadlineMs} ms: ${because}`, { cause }));
   }
 
   /**
@@ -98,19 +107,19 @@ export class Call<T = unknown> {
       if (this.#ended) throw new Error('the call has ended');
       const takeBack = enter(
         (value) => {
-          this.#leave = undefined;
+          this.awaited = undefined;
           resolve(value);
         },
         (reason) => {
-          this.#leave = undefined;
+          this.awaited = undefined;
           reject(reason);
         },
       );
-      this.#leave = (reason) => {
-        this.#leave = undefined;
+      const leave = (reason: unknown) => {
         takeBack();
         reject(reason);
       };
+      this.awaited = { leave };
     });
   }
 
@@ -124,8 +133,7 @@ export class Call<T = unknown> {
   #end(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
-    clearTimeout(this.#timer);
-    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#onAbort) this.#limits.signal?.removeEventListener('abort', this.#onAbort);
     this.#around.ended(this as Call);
     return true;
   }

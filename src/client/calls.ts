@@ -2,7 +2,8 @@
 import createDebug from 'debug';
 import { ClosedError, DaemonUnavailableError } from '../errors.js';
 import { pause } from './backoff.js';
-import { Call, type CallLimits, type CallSurroundings } from './call.js';
+import { Call, type Caller, type CallLimits, type CallSurroundings } from './call.js';
+import { Deadlines } from './deadlines.js';
 import type { Emit } from './events.js';
 import type { Footing } from './footing.js';
 import type { Healing } from './healing.js';
@@ -26,7 +27,7 @@ export class Calls {
   readonly #healing: Healing;
   readonly #settings: () => Settings;
   readonly #emit: Emit;
-  readonly #open = new Set<Call>();
+  readonly #open = new Deadlines<Call>();
   readonly #slots = new Slots(maxAtOnce);
   readonly #room: Room;
   /** One for all calls: there may be a hundred thousand. */
@@ -45,21 +46,35 @@ export class Calls {
   }
 
   /**
-   * Its promise rejects with DeadlineError that has the last attempt's error as its cause, ClosedError, or the signal's
-   * reason.
+   * Opens a call, which ends at its deadline at the latest: with DeadlineError that has the last attempt's error as its
+   * cause; before it with ClosedError, or the signal's reason.
    * @throws OverloadedError beyond `maxPending`, ClosedError, or the signal's reason
    */
-  start<T>(appId: string, attempt: Attempt<T>, limits: CallLimits): Call<T> {
+  open<T>(appId: string, limits: CallLimits, caller: Caller<T>): Call<T> {
     if (this.#closed) throw new ClosedError('the client is closed');
     limits.signal?.throwIfAborted();
     this.#room.enter();
-    const call = new Call<T>(appId, limits, this.#around);
+    const call = new Call(appId, limits, caller, this.#around);
     this.#open.add(call as Call);
-    this.#attempts(appId, attempt, call).then(
+    return call;
+  }
+
+  /**
+   * Makes attempts until the call has ended.
+   * @param footing that of the first, where it was made already, and `attempt` says at first what came of it
+   */
+  attempt<T>(call: Call<T>, attempt: Attempt<T>, footing?: Footing): void {
+    this.#attempts(call, attempt, footing).then(
       (value) => call.succeed(value),
       (error) => call.fail(error),
     );
-    return call;
+  }
+
+  /** Opens a call and makes its attempts; rejects with what {@link open} throws, and what the call ends with. */
+  run<T>(appId: string, attempt: Attempt<T>, limits: CallLimits): Promise<T> {
+    return new Promise((succeed, fail) => {
+      this.attempt(this.open<T>(appId, limits, { succeed, fail }), attempt);
+    });
   }
 
   /** Makes a request of the call's own, of which only so many go at once. */
@@ -105,18 +120,20 @@ export class Calls {
   async close(): Promise<void> {
     this.#closed = true;
     this.#room.close(new ClosedError('the client was closed before there was room'));
-    for (const call of this.#open) if (!call.underWay) call.fail(closed(call.lastError));
-    if (this.#open.size === 0) return;
+    for (const call of [...this.#open]) if (!call.underWay) call.fail(closed(call.lastError));
+    if (this.#open.empty) return;
     await new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
     });
   }
 
-  async #attempts<T>(appId: string, attempt: Attempt<T>, call: Call<T>): Promise<T> {
-    for (let pauses = 0; ; ) {
-      let footing: Footing | undefined;
+  async #attempts<T>(call: Call<T>, attempt: Attempt<T>, begun?: Footing): Promise<T> {
+    const { appId } = call;
+    let footing = begun;
+    for (let pauses = 0; ; footing = undefined) {
       try {
-        footing = this.#healing.standing(appId) ?? (await this.#healing.ready(appId, call as Call));
+        footing ??= this.#healing.standing(appId);
+        footing ??= await this.#healing.ready(appId, call as Call);
         if (call.ended) throw call.lastError;
         const value = await attempt(call as Call, footing);
         if (value === again) {
@@ -152,7 +169,7 @@ export class Calls {
   #ended(call: Call): void {
     this.#open.delete(call);
     this.#room.leave();
-    if (this.#open.size === 0) this.#whenIdle?.();
+    if (this.#open.empty) this.#whenIdle?.();
   }
 }
 

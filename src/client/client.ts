@@ -27,6 +27,12 @@ import { shortForm } from './short-form.js';
  */
 const maxMany = 1600;
 
+const callOptions = new Set<string>([
+  'appId',
+  'signal',
+  'deadlineMs',
+] satisfies (keyof CallOptions)[]);
+
 export interface CallOptions {
   /** @default `defaultAppId`, else the only entry of `initial` */
   appId?: string;
@@ -63,7 +69,13 @@ export class Client extends EventEmitter<ClientEvents> {
     const settings = () => this.#settings;
     const sharing = new Sharing(settings, (appId) => this.#healing.standing(appId));
     this.#calls = new Calls(this.#healing, settings, this.#emit);
-    this.#sending = new Sending({ calls: this.#calls, sharing, settings, emit: this.#emit });
+    this.#sending = new Sending({
+      calls: this.#calls,
+      healing: this.#healing,
+      sharing,
+      settings,
+      emit: this.#emit,
+    });
   }
 
   get closed(): boolean {
@@ -98,19 +110,16 @@ export class Client extends EventEmitter<ClientEvents> {
     options?: CallOptions,
   ): Promise<Receipt>;
   notify(token: string, notification: Notification, options?: CallOptions): Promise<Receipt>;
-  async notify(
-    token: string,
-    content: string | Notification,
-    ...rest: unknown[]
-  ): Promise<Receipt> {
-    const wrong: string[] = [];
-    const [written, options] =
-      typeof content === 'string'
-        ? [shortForm(content, rest[0], rest[1], wrong), rest[2]]
-        : [content, rest[0]];
-    const { appId, limits } = this.#limits(options as CallOptions | undefined);
-    const letter = this.#sending.letter(token, written, wrong);
-    return this.#sending.start(appId, letter, limits, 'single').promise;
+  notify(token: string, content: string | Notification, ...rest: unknown[]): Promise<Receipt> {
+    return new Promise((succeed, fail) => {
+      const wrong: string[] = [];
+      const short = typeof content === 'string';
+      const written = short ? shortForm(content, rest[0], rest[1], wrong) : content;
+      const options = (short ? rest[2] : rest[0]) as CallOptions | undefined;
+      const { appId, limits } = this.#limits(options);
+      const letter = this.#sending.letter(token, written, wrong);
+      this.#sending.start(appId, letter, limits, 'single', { succeed, fail });
+    });
   }
 
   /**
@@ -134,6 +143,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const same = rest.length > 1 || 'payload' in Object(rest[0]);
     const { appId, limits } = this.#limits((same ? rest[1] : rest[0]) as CallOptions | undefined);
     const { deadlineMs, signal } = limits;
+    const each = { deadlineMs };
     const many = new Many(checkSource(source), {
       write: same
         ? this.#sending.forAll(rest[0] as Notification)
@@ -141,14 +151,14 @@ export class Client extends EventEmitter<ClientEvents> {
             const { token, ...notification } = Object(item);
             return this.#sending.letter(token, notification);
           },
-      start: (letter) => this.#sending.start(appId, letter, { deadlineMs }, 'many'),
+      start: (letter, caller) => this.#sending.start(appId, letter, each, 'many', caller),
       hasRoom: () => this.#calls.spare,
       room: () => this.#calls.ready(signal),
       // Half of the room is left for others.
       limit: () => Math.max(1, Math.min(maxMany, this.#settings.maxPending / 2)),
       signal,
     });
-    return many.outcomes();
+    return many.outcomes;
   }
 
   /**
@@ -163,7 +173,7 @@ export class Client extends EventEmitter<ClientEvents> {
       this.#calls.alone(app, call, footing, (options) =>
         this.#feedback.read(app, footing, options),
       );
-    const list = await this.#calls.start(app, read, limits).promise;
+    const list = await this.#calls.run(app, read, limits);
     // Only now: a list that came too late for its call was handed to nobody.
     return this.#feedback.handedOver(app, list);
   }
@@ -180,7 +190,7 @@ export class Client extends EventEmitter<ClientEvents> {
         const { limits } = this.#limits({ ...options, appId });
         this.#healing.forget(appId);
         try {
-          await this.#calls.start(appId, async () => undefined, limits).promise;
+          await this.#calls.run(appId, async () => undefined, limits);
         } catch (error) {
           if (limits.signal?.aborted || error instanceof ClosedError) throw error;
           failures.set(appId, error as ApnsdError);
@@ -209,10 +219,10 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   #limits(options: CallOptions = {}) {
-    const { appId = this.#settings.defaultAppId, signal, ...rest } = options;
-    const { deadlineMs = this.#settings.deadlineMs, ...unknown } = rest;
-    const [name] = Object.keys(unknown);
-    if (name !== undefined) {
+    const { defaultAppId, deadlineMs: defaultMs } = this.#settings;
+    const { appId = defaultAppId, signal, deadlineMs = defaultMs } = options;
+    for (const name of Object.keys(options)) {
+      if (callOptions.has(name)) continue;
       throw new InvalidArgumentError(
         `${name} is no option of a call, expected appId, signal or deadlineMs`,
       );

@@ -14,9 +14,21 @@ export class Footing {
     this.era = era;
   }
 
-  /** Calls a method of ours, or what stands for it where the daemon has only pyapns's. */
-  async either<T>(own: () => Promise<T>, pyapns: (turns: Turns) => Promise<T>): Promise<T> {
-    if (!this.#turns) {
+  /** As far as is known, the daemon has our methods. */
+  get hasOurs(): boolean {
+    return this.#turns === undefined;
+  }
+
+  /**
+   * Calls a method of ours, or what stands for it where the daemon has only pyapns's.
+   * @param begun ours was called already, and `own` gives what came of it
+   */
+  async either<T>(
+    own: () => Promise<T>,
+    pyapns: (turns: Turns) => Promise<T>,
+    begun = false,
+  ): Promise<T> {
+    if (begun || !this.#turns) {
       try {
         return await own();
       } catch (error) {

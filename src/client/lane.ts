@@ -85,7 +85,7 @@ export class Lane {
   #depart(): void {
     if (!this.#route.stands()) {
       const lost = this.#waiting.splice(0).flatMap(({ members }) => members);
-      for (const { answered } of lost) answered(undefined);
+      for (const member of lost) member.answered(undefined);
       return;
     }
     const members = this.#waiting.shift()?.members.filter(mayLeave) ?? [];
@@ -144,10 +144,10 @@ export class Lane {
 }
 
 /** Looked at when the request leaves. */
-function mayLeave({ call, encoded, failed }: Member): boolean {
-  if (call.ended) return false;
-  const tooLate = expired(encoded.checked.expiration);
-  if (tooLate) failed(tooLate);
+function mayLeave(member: Member): boolean {
+  if (member.call.ended) return false;
+  const tooLate = expired(member.letter.encoded.checked.expiration);
+  if (tooLate) member.failed(tooLate);
   return !tooLate;
 }
 

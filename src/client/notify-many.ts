@@ -1,6 +1,7 @@
 /** Sends any number of notifications in bounded memory: takes from the source only as fast as outcomes are taken. */
 import { ApnsdError } from '../errors.js';
-import type { Call } from './call.js';
+import type { Call, Caller } from './call.js';
+import { type Feed, Outcomes } from './outcomes.js';
 import type { Receipt } from './receipt.js';
 import type { Letter } from './send.js';
 
@@ -22,7 +23,7 @@ export interface FailedOutcome {
 export interface Surroundings<T> {
   /** @throws ApnsdError for an item that can't be sent */
   write: (item: T) => Letter;
-  start: (letter: Letter) => Call<Receipt>;
+  start: (letter: Letter, caller: Caller<Receipt>) => Call<Receipt>;
   /** Whether another call may start. */
   hasRoom: () => boolean;
   /** Resolves when it may. */
@@ -34,20 +35,19 @@ export interface Surroundings<T> {
 
 type Source<T> = Iterator<T> | AsyncIterator<T>;
 
-export class Many<T> {
+export class Many<T> implements Feed {
+  readonly outcomes = new Outcomes<Outcome>(this);
   readonly #source: Source<T>;
   readonly #around: Surroundings<T>;
-  readonly #open = new Set<Call<Receipt>>();
-  #outcomes: Outcome[] = [];
-  /** Outcomes that are being handed over. */
-  #handing = 0;
+  readonly #open: Item[] = [];
   #next = 0;
   /** The source was asked for its next, or an item waits for room. */
   #busy = false;
   /** There is nothing more to start, by the source's end or by its error. */
   #end: { error?: unknown } | undefined;
+  #begun = false;
   #stopped = false;
-  #wake = () => {};
+  readonly #onAbort = () => this.#abort();
 
   constructor(source: AnyIterable<T>, around: Surroundings<T>) {
     this.#source =
@@ -55,41 +55,57 @@ export class Many<T> {
     this.#around = around;
   }
 
-  async *outcomes(): AsyncGenerator<Outcome, void, undefined> {
-    const { signal } = this.#around;
-    const onAbort = () => this.#abort(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      for (;;) {
-        signal?.throwIfAborted();
-        this.#fill();
-        if (this.#outcomes.length > 0) {
-          const outcomes = this.#outcomes;
-          this.#outcomes = [];
-          this.#handing = outcomes.length;
-          for (const outcome of outcomes) {
-            this.#handing -= 1;
-            yield outcome;
-            signal?.throwIfAborted();
-            this.#fill();
-          }
-        } else if (this.#end && !this.#busy && this.#open.size === 0) {
-          if ('error' in this.#end) throw this.#end.error;
-          return;
-        } else {
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
-        }
-      }
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
-      await this.#stop();
+  asked(): void {
+    if (!this.#begun) this.#begin();
+    this.#fill();
+    this.#look();
+  }
+
+  /** What has left finishes, and nobody is told; what waits is not sent. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#finish();
+    for (const { call } of [...this.#open]) {
+      if (call && !call.underWay) call.fail(new Error('nobody takes its outcome'));
     }
+    await this.#closeSource();
+  }
+
+  async #closeSource(): Promise<void> {
+    if (this.#end) return;
+    const returned = (async () => this.#source.return?.())();
+    // A source that is asked for its next may answer this only afterwards; an abort has its own reason.
+    if (this.#busy || this.#around.signal?.aborted) returned.catch(() => undefined);
+    else await returned;
+  }
+
+  succeeded(item: Item, receipt: Receipt): void {
+    this.#close(item);
+    // In this order it costs a twentieth: V8 has no fast way to add a property to a copy.
+    if (!this.#stopped) this.outcomes.push({ index: item.index, ...receipt });
+    this.#look();
+  }
+
+  failed(item: Item, error: unknown): void {
+    this.#close(item);
+    this.#failed(item.index, item.letter, error);
+    this.#look();
+  }
+
+  #begin(): void {
+    const { signal } = this.#around;
+    this.#begun = true;
+    if (signal?.aborted) this.#abort();
+    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  #finish(): void {
+    this.#stopped = true;
+    this.#around.signal?.removeEventListener('abort', this.#onAbort);
   }
 
   get #full(): boolean {
-    return this.#open.size + this.#outcomes.length + this.#handing >= this.#around.limit();
+    return this.#open.length + this.outcomes.waiting >= this.#around.limit();
   }
 
   #fill(): void {
@@ -117,7 +133,7 @@ export class Many<T> {
         this.#busy = false;
         this.#end = { error };
       })
-      .finally(() => this.#wake());
+      .finally(() => this.#look());
   }
 
   #take({ done, value }: IteratorResult<T>): void {
@@ -145,47 +161,66 @@ export class Many<T> {
   }
 
   #start(index: number, letter: Letter): void {
-    const call = this.#around.start(letter);
-    this.#open.add(call);
-    call.promise.then(
-      (receipt) => {
-        this.#open.delete(call);
-        this.#outcomes.push({ ...receipt, index });
-        this.#wake();
-      },
-      (error) => {
-        this.#open.delete(call);
-        this.#failed(index, letter, error);
-        this.#wake();
-      },
-    );
+    const item = new Item(index, letter, this);
+    item.call = this.#around.start(letter, item);
+    item.place = this.#open.push(item) - 1;
+  }
+
+  /** The last one takes its place. */
+  #close(item: Item): void {
+    const last = this.#open.pop();
+    if (!last || last === item) return;
+    this.#open[item.place] = last;
+    last.place = item.place;
   }
 
   /** What is no error of ours is no outcome: an author's getter threw. */
   #failed(index: number, { token, id }: Pick<Letter, 'token' | 'id'>, error: unknown): void {
     if (this.#stopped) return;
     if (error instanceof ApnsdError) {
-      this.#outcomes.push({ status: 'failed', token, id, error, index });
+      this.outcomes.push({ status: 'failed', token, id, error, index });
     } else this.#end = { error };
   }
 
-  #abort(reason: unknown): void {
-    this.#stopped = true;
-    for (const call of this.#open) call.fail(reason);
-    this.#wake();
+  /** Ends the outcomes when there is nothing left to wait for. */
+  #look(): void {
+    if (this.#stopped || !this.#end || this.#busy || this.#open.length > 0) return;
+    this.#finish();
+    if ('error' in this.#end) this.outcomes.fail(this.#end.error);
+    else this.outcomes.end();
   }
 
-  /** What has left finishes, and nobody is told; what waits is not sent. */
-  async #stop(): Promise<void> {
-    this.#stopped = true;
-    for (const call of this.#open) {
-      if (!call.underWay) call.fail(new Error('nobody takes its outcome'));
-    }
-    if (this.#end) return;
-    const returned = (async () => this.#source.return?.())();
-    // A source that is asked for its next may answer this only afterwards; an abort has its own reason.
-    if (this.#busy || this.#around.signal?.aborted) returned.catch(() => undefined);
-    else await returned;
+  #abort(): void {
+    const reason: unknown = this.#around.signal?.reason;
+    this.#finish();
+    this.outcomes.drop();
+    this.outcomes.fail(reason);
+    for (const { call } of [...this.#open]) call?.fail(reason);
+    void this.#closeSource();
+  }
+}
+
+/** One that is under way. */
+class Item implements Caller<Receipt> {
+  readonly index: number;
+  readonly letter: Letter;
+  call: Call<Receipt> | undefined;
+  /** Among those that are open. */
+  place = 0;
+  readonly #many: Pick<Many<never>, 'succeeded' | 'failed'>;
+
+  constructor(index: number, letter: Letter, many: Pick<Many<never>, 'succeeded' | 'failed'>) {
+    this.index = index;
+    this.letter = letter;
+    this.#many = many;
+  }
+
+  succeed(receipt: Receipt): void {
+    this.#many.succeeded(this, receipt);
+  }
+
+  fail(error: unknown): void {
+    this.#many.failed(this, error);
   }
 }
 

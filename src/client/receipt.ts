@@ -44,45 +44,39 @@ export interface SubmittedReceipt {
 
 const deadReasons = new Set(['Unregistered', 'ExpiredToken']);
 
-/**
- * The receipt of an answer; undefined where it is still to come.
- * @throws ApnsdError for a notification without Apple's answer
- */
+/** The receipt where Apple has answered this notification; {@link expectPending} says what else it may be. */
 export function receiptOf(
   answer: SendAnswer,
-  token: string,
-  id: string,
+  { token, id }: { token: string; id: string },
   attempts: number,
 ): Receipt | undefined {
-  if (Object(answer).id !== id) {
-    throw new ProtocolError('apnsd.send answered for another notification');
+  // What a daemon answers is not known to be an object.
+  if (answer?.id !== id) return undefined;
+  if (answer.status === 'accepted') {
+    const { uniqueId } = answer;
+    if (uniqueId === undefined) return { status: 'accepted', token, id, attempts };
+    return { status: 'accepted', token, id, attempts, uniqueId };
   }
-  switch (answer.status) {
-    case 'accepted': {
-      const { uniqueId } = answer;
-      if (uniqueId === undefined) return { status: 'accepted', token, id, attempts };
-      return { status: 'accepted', token, id, attempts, uniqueId };
-    }
-    case 'rejected': {
-      const { reason, httpStatus, unregisteredAt } = answer;
-      return {
-        status: 'rejected',
-        token,
-        id,
-        attempts,
-        reason,
-        httpStatus,
-        tokenIsDead: deadReasons.has(reason),
-        ...(unregisteredAt !== undefined && { unregisteredAt: new Date(unregisteredAt) }),
-      };
-    }
-    case 'failed':
-      throw errorOfCode(answer.code, answer.message);
-    case 'pending':
-      return undefined;
-    default:
-      throw new ProtocolError(
-        `apnsd.send answered status ${JSON.stringify(Object(answer).status)}`,
-      );
+  if (answer.status !== 'rejected') return undefined;
+  const { reason, httpStatus, unregisteredAt } = answer;
+  return {
+    status: 'rejected',
+    token,
+    id,
+    attempts,
+    reason,
+    httpStatus,
+    tokenIsDead: deadReasons.has(reason),
+    ...(unregisteredAt !== undefined && { unregisteredAt: new Date(unregisteredAt) }),
+  };
+}
+
+/** @throws ApnsdError where an answer without a receipt is not that Apple's is still to come */
+export function expectPending(answer: SendAnswer, id: string): void {
+  const { id: other, status } = Object(answer) as SendAnswer;
+  if (other !== id) throw new ProtocolError('apnsd.send answered for another notification');
+  if (answer.status === 'failed') throw errorOfCode(answer.code, answer.message);
+  if (status !== 'pending') {
+    throw new ProtocolError(`apnsd.send answered status ${JSON.stringify(status)}`);
   }
 }

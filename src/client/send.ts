@@ -36,13 +36,14 @@ export function encode(written: Notification, checked: CheckedNotification): Enc
  * @param timeoutMs what the request has
  */
 export function encodeSend(
-  letters: readonly (Letter & { call: { deadline: number } })[],
+  members: readonly { letter: Letter; call: { deadline: number } }[],
   timeoutMs: number,
 ): string {
-  const now = Date.now();
+  const now = performance.now();
   let text = `{"timeoutMs":${told(timeoutMs)},"notifications":[`;
   let open: string | undefined;
-  for (const { encoded, token, id, call } of letters) {
+  for (const { letter, call } of members) {
+    const { encoded, token, id } = letter;
     const leftMs = call.deadline - now;
     const own = leftMs < timeoutMs ? `,"timeoutMs":${told(leftMs)}` : '';
     const notification = encoded.text + own;

@@ -10,12 +10,14 @@ import {
 } from '../notification/check.js';
 import { expired } from '../notification/expiration.js';
 import type { Notification } from '../notification/notification.js';
-import type { Call, CallLimits } from './call.js';
+import type { Call, Caller, CallLimits } from './call.js';
 import { type Attempt, again, type Calls } from './calls.js';
 import type { Emit } from './events.js';
+import { FirstAttempt, type FirstOutcome, type Surroundings } from './first-attempt.js';
 import type { Footing } from './footing.js';
+import type { Healing } from './healing.js';
 import { notifyParams, type Turns } from './pyapns.js';
-import { type Receipt, receiptOf } from './receipt.js';
+import { expectPending, type Receipt, receiptOf } from './receipt.js';
 import { type Encoded, encode, type Letter } from './send.js';
 import type { Settings } from './settings.js';
 import type { LaneName, Sharing } from './sharing.js';
@@ -24,6 +26,7 @@ const debug = createDebug('apnsd:client');
 
 export interface SendingOptions {
   calls: Calls;
+  healing: Healing;
   sharing: Sharing;
   settings: () => Settings;
   emit: Emit;
@@ -31,6 +34,16 @@ export interface SendingOptions {
 
 export class Sending {
   readonly #options: SendingOptions;
+  /** One for all of them. */
+  readonly #firstAttempts: Surroundings = {
+    succeeded: ({ call, footing }, receipt) => {
+      this.#options.healing.answered(call.appId, footing);
+      this.#tell(call.appId, receipt);
+      call.succeed(receipt);
+    },
+    ended: ({ call, letter, footing, lane }, outcome) =>
+      this.#options.calls.attempt(call, this.#attempt(letter, lane, outcome), footing),
+  };
 
   constructor(options: SendingOptions) {
     this.#options = options;
@@ -59,43 +72,71 @@ export class Sending {
     return (token) => ({ token: checkToken(token), id: randomUUID(), encoded });
   }
 
-  /** @throws what {@link Calls.start} throws */
-  start(appId: string, letter: Letter, limits: CallLimits, lane: LaneName): Call<Receipt> {
-    const attempt: Attempt<Receipt> = (call, footing) =>
-      footing.either<Receipt | typeof again>(
-        () => this.#send(appId, letter, lane, call, footing),
-        (turns) => this.#submit(appId, letter, turns, call, footing),
+  /**
+   * Sends it as a call: `caller` is told the receipt, or why there is none.
+   * @throws what {@link Calls.open} throws
+   */
+  start(
+    appId: string,
+    letter: Letter,
+    limits: CallLimits,
+    lane: LaneName,
+    caller: Caller<Receipt>,
+  ): Call<Receipt> {
+    const { calls, healing, sharing } = this.#options;
+    const call = calls.open(appId, limits, caller);
+    const footing = healing.standing(appId);
+    if (footing?.hasOurs) {
+      const first = new FirstAttempt(call, letter, footing, lane, this.#firstAttempts);
+      sharing.join(footing, lane, first);
+    } else calls.attempt(call, this.#attempt(letter, lane));
+    return call;
+  }
+
+  /** @param begun gives, or throws, what came of the first one */
+  #attempt(letter: Letter, lane: LaneName, begun?: FirstOutcome): Attempt<Receipt> {
+    let first = begun;
+    return (call, footing) => {
+      const outcome = first;
+      first = undefined;
+      return footing.either<Receipt | typeof again>(
+        () => this.#send(letter, lane, call, footing, outcome),
+        (turns) => this.#submit(letter, turns, call, footing),
+        outcome !== undefined,
       );
-    return this.#options.calls.start(appId, attempt, limits);
+    };
   }
 
   async #send(
-    appId: string,
     letter: Letter,
-    first: LaneName,
+    lane: LaneName,
     call: Call,
     footing: Footing,
+    begun?: FirstOutcome,
   ): Promise<Receipt | typeof again> {
-    for (let lane = first; ; lane = 'pending') {
-      const answer = await this.#options.sharing.send(appId, footing, lane, call, letter);
+    const { sharing } = this.#options;
+    let answer = begun ? begun() : await sharing.send(footing, lane, call, letter);
+    for (;;) {
       if (answer === undefined) return again;
-      const receipt = receiptOf(answer, letter.token, letter.id, call.attempts);
+      const receipt = receiptOf(answer, letter, call.attempts);
       if (receipt) {
-        this.#tell(appId, receipt);
+        this.#tell(call.appId, receipt);
         return receipt;
       }
+      expectPending(answer, letter.id);
       call.lastError = new ApnsUnavailableError('Apple has not answered yet');
+      answer = await sharing.send(footing, 'pending', call, letter);
     }
   }
 
   async #submit(
-    appId: string,
     { encoded, token, id }: Letter,
     turns: Turns,
     call: Call,
     footing: Footing,
   ): Promise<Receipt | typeof again> {
     const { calls } = this.#options;
+    const { appId } = call;
     return calls.alone(appId, call, footing, async (options): Promise<Receipt> => {
       const tooLate = expired(encoded.checked.expiration);
       if (tooLate) throw tooLate;

@@ -25,20 +25,24 @@ export class Sharing {
     this.#standing = standing;
   }
 
+  /** The member is told what becomes of it. */
+  join(footing: Footing, lane: LaneName, member: Member): void {
+    this.#lanesOf(member.call.appId, footing)[lane].join(member);
+  }
+
   /**
    * Resolves with the notification's own answer; with undefined where it did not leave, since its footing was lost.
    * @throws ApnsdError where its request had no answer
    */
   send(
-    appId: string,
     footing: Footing,
     lane: LaneName,
     call: Call,
-    { encoded, token, id }: Letter,
+    letter: Letter,
   ): Promise<SendAnswer | undefined> {
     return call.wait((answered, failed) => {
-      const member: Member = { encoded, token, id, call, answered, failed, left: undefined };
-      this.#lanesOf(appId, footing)[lane].join(member);
+      const member: Member = { call, letter, answered, failed, left: undefined };
+      this.join(footing, lane, member);
       return () => member.left?.();
     });
   }

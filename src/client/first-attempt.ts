@@ -1,0 +1,64 @@
+/** A notification's first attempt, which is nearly always enough: one object that its request tells, without a promise. */
+import type { SendAnswer } from '../rpc/methods.js';
+import type { Member } from './batch.js';
+import type { Awaited, Call } from './call.js';
+import type { Footing } from './footing.js';
+import { type Receipt, receiptOf } from './receipt.js';
+import type { Letter } from './send.js';
+import type { LaneName } from './sharing.js';
+
+/** Gives what the daemon answered, which is no receipt; throws where there is no answer. */
+export type FirstOutcome = () => SendAnswer | undefined;
+
+/** Told how first attempts ended. */
+export interface Surroundings {
+  /** With Apple's answer. */
+  succeeded: (attempt: FirstAttempt, receipt: Receipt) => void;
+  /** With anything else. */
+  ended: (attempt: FirstAttempt, outcome: FirstOutcome) => void;
+}
+
+export class FirstAttempt implements Member, Awaited {
+  readonly call: Call<Receipt>;
+  readonly letter: Letter;
+  readonly footing: Footing;
+  readonly lane: LaneName;
+  left: (() => void) | undefined;
+  readonly #around: Surroundings;
+
+  constructor(
+    call: Call<Receipt>,
+    letter: Letter,
+    footing: Footing,
+    lane: LaneName,
+    around: Surroundings,
+  ) {
+    this.call = call;
+    this.letter = letter;
+    this.footing = footing;
+    this.lane = lane;
+    this.#around = around;
+    call.awaited = this;
+  }
+
+  answered(answer: SendAnswer | undefined): void {
+    const { call, letter } = this;
+    if (call.ended) return;
+    call.awaited = undefined;
+    const receipt = answer && receiptOf(answer, letter, call.attempts);
+    if (receipt) this.#around.succeeded(this, receipt);
+    else this.#around.ended(this, () => answer);
+  }
+
+  failed(error: unknown): void {
+    if (this.call.ended) return;
+    this.call.awaited = undefined;
+    this.#around.ended(this, () => {
+      throw error;
+    });
+  }
+
+  leave(): void {
+    this.left?.();
+  }
+}
