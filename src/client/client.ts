@@ -221,7 +221,7 @@ export class Client extends EventEmitter<ClientEvents> {
   #limits(options: CallOptions = {}) {
     const { defaultAppId, deadlineMs: defaultMs } = this.#settings;
     const { appId = defaultAppId, signal, deadlineMs = defaultMs } = options;
-    for (const name of Object.keys(options)) {
+    for (const name in options) {
       if (callOptions.has(name)) continue;
       throw new InvalidArgumentError(
         `${name} is no option of a call, expected appId, signal or deadlineMs`,

@@ -2,6 +2,7 @@
 import { InvalidArgumentError, ProtocolError } from '../errors.js';
 import { expired } from '../notification/expiration.js';
 import { Fault } from '../rpc/faults.js';
+import type { SendAnswer } from '../rpc/methods.js';
 import { Batch, type Member } from './batch.js';
 import { isNoSuchMethod } from './pyapns.js';
 import { encodeSend, readAnswers } from './send.js';
@@ -56,9 +57,9 @@ export class Lane {
 
   #look(): void {
     while (this.#free) {
-      const [first, next] = this.#waiting;
+      const [first] = this.#waiting;
       if (!first) return;
-      if (first.full || next) this.#depart();
+      if (first.full || this.#waiting.length > 1) this.#depart();
       else {
         this.#leaveSoon();
         return;
@@ -104,24 +105,33 @@ export class Lane {
       member.left = left;
       member.call.departs();
     }
+    let answers: SendAnswer[];
     try {
       const timeoutMs = this.#route.timeoutMs();
       const text = encodeSend(members, timeoutMs);
       const answer = await this.#route.send(text, { timeoutMs, signal: nobodyWaits.signal });
-      const answers = readAnswers(answer, members.length);
-      for (const [position, member] of members.entries()) {
-        member.left = undefined;
-        member.answered(answers[position]);
-      }
+      answers = readAnswers(answer, members.length);
     } catch (error) {
-      const apart = members.length > 1 && isOfOne(error);
-      for (const member of members) {
-        member.left = undefined;
-        if (apart) this.#add(member, true);
-        else member.failed(error);
-      }
+      this.#failed(members, error);
+      giveBack();
+      return;
+    }
+    let position = 0;
+    for (const member of members) {
+      member.left = undefined;
+      member.answered(answers[position]);
+      position += 1;
     }
     giveBack();
+  }
+
+  #failed(members: Member[], error: unknown): void {
+    const apart = members.length > 1 && isOfOne(error);
+    for (const member of members) {
+      member.left = undefined;
+      if (apart) this.#add(member, true);
+      else member.failed(error);
+    }
   }
 
   #takePlace(): () => void {

@@ -58,7 +58,7 @@ export class Many<T> implements Feed {
   asked(): void {
     if (!this.#begun) this.#begin();
     this.#fill();
-    this.#look();
+    this.#look(true);
   }
 
   /** What has left finishes, and nobody is told; what waits is not sent. */
@@ -79,6 +79,7 @@ export class Many<T> implements Feed {
     else await returned;
   }
 
+  /** Told by the item. */
   succeeded(item: Item, receipt: Receipt): void {
     this.#close(item);
     // In this order it costs a twentieth: V8 has no fast way to add a property to a copy.
@@ -86,6 +87,7 @@ export class Many<T> implements Feed {
     this.#look();
   }
 
+  /** Told by the item. */
   failed(item: Item, error: unknown): void {
     this.#close(item);
     this.#failed(item.index, item.letter, error);
@@ -182,9 +184,10 @@ export class Many<T> implements Feed {
     } else this.#end = { error };
   }
 
-  /** Ends the outcomes when there is nothing left to wait for. */
-  #look(): void {
-    if (this.#stopped || !this.#end || this.#busy || this.#open.length > 0) return;
+  /** Ends the outcomes when all were taken and another is asked for; an abort before that is thrown. */
+  #look(asked = this.outcomes.awaited): void {
+    if (!asked || this.#stopped || !this.#end || this.#busy) return;
+    if (this.#open.length + this.outcomes.waiting > 0) return;
     this.#finish();
     if ('error' in this.#end) this.outcomes.fail(this.#end.error);
     else this.outcomes.end();

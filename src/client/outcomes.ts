@@ -27,6 +27,11 @@ export class Outcomes<T> implements AsyncIterableIterator<T> {
     return this.#waiting.length;
   }
 
+  /** Somebody waits for another. */
+  get awaited(): boolean {
+    return this.#asked.length > 0;
+  }
+
   push(outcome: T): void {
     const next = this.#asked.shift();
     if (next) next.resolve({ done: false, value: outcome });

@@ -289,6 +289,51 @@ test('a break while the source is asked for its next waits for nothing', async (
   }
 });
 
+test('several that are asked for together come each once, and then the end for all', async () => {
+  await using daemon = await scriptedDaemon(goodDaemon);
+  await using client = clientOf(daemon.url);
+  const outcomes = client.notifyMany(countedTokens(3), { payload })[Symbol.asyncIterator]();
+  const results = await Promise.all(Array.from({ length: 5 }, () => outcomes.next()));
+  assert.deepEqual(
+    results.map(({ done }) => done),
+    [false, false, false, true, true],
+  );
+  assert.deepEqual(indexes(results.slice(0, 3).map(({ value }) => value)), [0, 1, 2]);
+  assert.deepEqual(await outcomes.next(), { done: true, value: undefined });
+});
+
+test('who throws into the outcomes, or leaves while one is asked for, ends them as a break does', async () => {
+  await using daemon = await scriptedDaemon(except('apnsd.send', silence));
+  await using client = clientOf(daemon.url, { timeoutMs: 100 });
+  const mine = new Error('mine');
+  for (const leave of ['throw', 'return'] as const) {
+    const source = countedTokens(1e9);
+    const outcomes = client.notifyMany(source, { payload })[Symbol.asyncIterator]();
+    const asked = outcomes.next();
+    const left = outcomes[leave]?.(mine);
+    if (leave === 'throw') await assert.rejects(async () => left, mine);
+    else assert.deepEqual(await left, { done: true, value: undefined });
+    assert.deepEqual(await asked, { done: true, value: undefined });
+    assert.deepEqual(await outcomes.next(), { done: true, value: undefined });
+    assert.equal(source.returned, true);
+  }
+});
+
+test('an abort after an outcome is thrown by the next, whether others have come or it was the last', async () => {
+  await using daemon = await scriptedDaemon(goodDaemon);
+  await using client = clientOf(daemon.url);
+  for (const count of [100, 1]) {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const many = client.notifyMany(countedTokens(count), { payload }, { signal });
+    const outcomes = many[Symbol.asyncIterator]();
+    await outcomes.next();
+    controller.abort();
+    await assert.rejects(outcomes.next(), (error) => error === signal.reason);
+    assert.deepEqual(await outcomes.next(), { done: true, value: undefined });
+  }
+});
+
 test("an abort throws the signal's reason at once, and sends no more", async () => {
   await using daemon = await scriptedDaemon(except('apnsd.send', silence));
   await using client = clientOf(daemon.url);

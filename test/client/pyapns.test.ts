@@ -75,6 +75,22 @@ test('notifications come to it one at a time until it has taken the first', asyn
   assert.deepEqual(refused, []);
 });
 
+test('requests under way that find it to be none of ours are all submitted, each once', async () => {
+  const { script } = pyapns();
+  await using daemon = await scriptedDaemon(script);
+  await using provisioner = clientOf(daemon.url);
+  await provisioner.provision();
+  await using client = clientOf(daemon.url, { initial: [], defaultAppId: 'A' });
+  const tokens = Array.from({ length: 250 }, (_, number) => (0xaaaa00 + number).toString(16));
+  const receipts = await Promise.all(tokens.map((token) => client.notify(token, 'x')));
+  for (const { status, attempts } of receipts) {
+    assert.deepEqual([status, attempts], ['submitted', 1]);
+  }
+  const methods = daemon.methods();
+  assert.ok(countOf(methods, 'apnsd.send') >= 2);
+  assert.equal(countOf(methods, 'notify'), tokens.length);
+});
+
 test('it is provisioned again when it has forgotten an app, and waited for when it is away', async () => {
   const { script, forget } = pyapns();
   await using daemon = await scriptedDaemon(script);
