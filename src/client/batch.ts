@@ -1,6 +1,6 @@
 /** One request of `apnsd.send` that fills while it waits to leave. */
 
-import type { SendAnswer } from '../rpc/methods.js';
+import type { WrittenAnswer } from '../rpc/methods.js';
 import type { Call } from './call.js';
 import type { Letter } from './send.js';
 
@@ -9,14 +9,14 @@ export interface Member {
   readonly call: Call;
   readonly letter: Letter;
   /** With undefined where it did not leave: its footing is gone. */
-  answered(answer: SendAnswer | undefined): void;
+  answered(answer: WrittenAnswer | undefined): void;
   failed(error: unknown): void;
   /** Told where its call ends first, once the request has left. */
   left: (() => void) | undefined;
 }
 
-/** Lists of 50 to 200 do best: of shorter ones XML-RPC costs more, for longer ones each waits longer. */
-const maxMembers = 100;
+/** Of shorter lists HTTP and XML-RPC cost each of them more, in longer ones each waits longer. */
+const maxMembers = 200;
 /** In characters of JSON text. */
 const maxLength = 256 * 1024;
 /** What a receiver takes beside its token. */

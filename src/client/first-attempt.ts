@@ -1,5 +1,5 @@
 /** A notification's first attempt, which is nearly always enough: one object that its request tells, without a promise. */
-import type { SendAnswer } from '../rpc/methods.js';
+import type { WrittenAnswer } from '../rpc/methods.js';
 import type { Member } from './batch.js';
 import type { Awaited, Call } from './call.js';
 import type { Footing } from './footing.js';
@@ -8,7 +8,7 @@ import type { Letter } from './send.js';
 import type { LaneName } from './sharing.js';
 
 /** Gives what the daemon answered, which is no receipt; throws where there is no answer. */
-export type FirstOutcome = () => SendAnswer | undefined;
+export type FirstOutcome = () => WrittenAnswer | undefined;
 
 /** Told how first attempts ended. */
 export interface Surroundings {
@@ -41,7 +41,7 @@ export class FirstAttempt implements Member, Awaited {
     call.awaited = this;
   }
 
-  answered(answer: SendAnswer | undefined): void {
+  answered(answer: WrittenAnswer | undefined): void {
     const { call, letter } = this;
     if (call.ended) return;
     call.awaited = undefined;

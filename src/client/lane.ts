@@ -2,7 +2,7 @@
 import { InvalidArgumentError, ProtocolError } from '../errors.js';
 import { expired } from '../notification/expiration.js';
 import { Fault } from '../rpc/faults.js';
-import type { SendAnswer } from '../rpc/methods.js';
+import type { WrittenAnswer } from '../rpc/methods.js';
 import { Batch, type Member } from './batch.js';
 import { isNoSuchMethod } from './pyapns.js';
 import { encodeSend, readAnswers } from './send.js';
@@ -105,7 +105,7 @@ export class Lane {
       member.left = left;
       member.call.departs();
     }
-    let answers: SendAnswer[];
+    let answers: WrittenAnswer[];
     try {
       const timeoutMs = this.#route.timeoutMs();
       const text = encodeSend(members, timeoutMs);

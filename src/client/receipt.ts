@@ -1,7 +1,7 @@
 /** What an app is told of a notification. */
 import { ProtocolError } from '../errors.js';
 import { errorOfCode } from '../rpc/faults.js';
-import type { SendAnswer } from '../rpc/methods.js';
+import { PLAINLY_ACCEPTED, type SendAnswer, type WrittenAnswer } from '../rpc/methods.js';
 
 /** Apple's answer. "Accepted" is by APNs: whether and when a device shows it, nobody is told. */
 export type Receipt = AcceptedReceipt | RejectedReceipt | SubmittedReceipt;
@@ -46,10 +46,11 @@ const deadReasons = new Set(['Unregistered', 'ExpiredToken']);
 
 /** The receipt where Apple has answered this notification; {@link expectPending} says what else it may be. */
 export function receiptOf(
-  answer: SendAnswer,
+  answer: WrittenAnswer,
   { token, id }: { token: string; id: string },
   attempts: number,
 ): Receipt | undefined {
+  if (answer === PLAINLY_ACCEPTED) return { status: 'accepted', token, id, attempts };
   // What a daemon answers is not known to be an object.
   if (answer?.id !== id) return undefined;
   if (answer.status === 'accepted') {
@@ -72,11 +73,12 @@ export function receiptOf(
 }
 
 /** @throws ApnsdError where an answer without a receipt is not that Apple's is still to come */
-export function expectPending(answer: SendAnswer, id: string): void {
-  const { id: other, status } = Object(answer) as SendAnswer;
-  if (other !== id) throw new ProtocolError('apnsd.send answered for another notification');
-  if (answer.status === 'failed') throw errorOfCode(answer.code, answer.message);
-  if (status !== 'pending') {
-    throw new ProtocolError(`apnsd.send answered status ${JSON.stringify(status)}`);
+export function expectPending(answer: WrittenAnswer, id: string): void {
+  // What a daemon answers is not known to be an object.
+  const written: SendAnswer = Object(answer);
+  if (written.id !== id) throw new ProtocolError('apnsd.send answered for another notification');
+  if (written.status === 'failed') throw errorOfCode(written.code, written.message);
+  if (written.status !== 'pending') {
+    throw new ProtocolError(`apnsd.send answered status ${JSON.stringify(written.status)}`);
   }
 }

@@ -3,7 +3,7 @@ import { ProtocolError } from '../errors.js';
 import type { CheckedNotification } from '../notification/check.js';
 import type { Notification } from '../notification/notification.js';
 import { escapeForXml } from '../rpc/json.js';
-import type { SendAnswer } from '../rpc/methods.js';
+import type { WrittenAnswer } from '../rpc/methods.js';
 
 /** A notification that is ready to travel, to however many receivers. */
 export interface Encoded {
@@ -40,7 +40,7 @@ export function encodeSend(
   timeoutMs: number,
 ): string {
   const now = performance.now();
-  let text = `{"timeoutMs":${told(timeoutMs)},"notifications":[`;
+  let text = `{"timeoutMs":${told(timeoutMs)},"brief":true,"notifications":[`;
   let open: string | undefined;
   for (const { letter, call } of members) {
     const { encoded, token, id } = letter;
@@ -59,7 +59,7 @@ export function encodeSend(
 }
 
 /** One answer for each notification, in their order; what each says is not looked at. */
-export function readAnswers(text: unknown, count: number): SendAnswer[] {
+export function readAnswers(text: unknown, count: number): WrittenAnswer[] {
   try {
     const answers: unknown = JSON.parse(String(text));
     if (Array.isArray(answers) && answers.length === count) return answers;

@@ -1,5 +1,5 @@
 /** Shares requests of `apnsd.send` between calls of the same app on the same footing. */
-import type { SendAnswer } from '../rpc/methods.js';
+import type { WrittenAnswer } from '../rpc/methods.js';
 import type { Member } from './batch.js';
 import type { Call } from './call.js';
 import type { Footing } from './footing.js';
@@ -39,7 +39,7 @@ export class Sharing {
     lane: LaneName,
     call: Call,
     letter: Letter,
-  ): Promise<SendAnswer | undefined> {
+  ): Promise<WrittenAnswer | undefined> {
     return call.wait((answered, failed) => {
       const member: Member = { call, letter, answered, failed, left: undefined };
       this.join(footing, lane, member);

@@ -13,6 +13,12 @@ export interface SendGroup {
   to: [token: unknown, id: unknown][];
 }
 
+interface SendCall {
+  timeoutMs: number;
+  brief: boolean;
+  groups: SendGroup[];
+}
+
 /** What another process wrote: the fields that are due, each of any kind. */
 type Written<T> = Partial<Record<keyof T, unknown>>;
 
@@ -24,9 +30,12 @@ const maxReceivers = 20_000;
  * What is wrong with one notification is left to that one.
  * @throws InvalidArgumentError where the text as a whole can't be read
  */
-export function readSendRequest(text: string): { timeoutMs: number; groups: SendGroup[] } {
-  const { timeoutMs, notifications }: Written<SendRequest> = Object(parse(text));
+export function readSendRequest(text: string): SendCall {
+  const { timeoutMs, brief = false, notifications }: Written<SendRequest> = Object(parse(text));
   const ofCall = readTimeout('timeoutMs', timeoutMs);
+  if (typeof brief !== 'boolean') {
+    throw new InvalidArgumentError(`brief is ${show(brief)}, expected true or false`);
+  }
   if (!Array.isArray(notifications)) {
     throw new InvalidArgumentError(`notifications is ${show(notifications)}, expected a list`);
   }
@@ -49,7 +58,7 @@ export function readSendRequest(text: string): { timeoutMs: number; groups: Send
       `there are ${receivers} receivers, expected at most ${maxReceivers} in one call`,
     );
   }
-  return { timeoutMs: ofCall, groups };
+  return { timeoutMs: ofCall, brief, groups };
 }
 
 function readTimeout(name: string, value: unknown): number {

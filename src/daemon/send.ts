@@ -5,7 +5,7 @@ import type { SendOptions } from '../apns/sender.js';
 import { ApnsdError, OverloadedError } from '../errors.js';
 import { checkId, checkToken } from '../notification/address.js';
 import { toJsonText } from '../rpc/json.js';
-import type { SendAnswer } from '../rpc/methods.js';
+import { PLAINLY_ACCEPTED, type SendAnswer, type WrittenAnswer } from '../rpc/methods.js';
 import type { Value } from '../rpc/xml.js';
 import type { Answers } from './answers.js';
 import type { App } from './apps.js';
@@ -21,7 +21,7 @@ const lullMs = 250;
 export async function send(params: Value[], context: MethodContext): Promise<string> {
   const [appId, text] = parameters(params, ['appId', 'request']);
   const app = context.apps.get(asText('appId', appId));
-  const { timeoutMs, groups } = readSendRequest(asText('request', text));
+  const { timeoutMs, brief, groups } = readSendRequest(asText('request', text));
   expectRoom(app, groups);
   const now = Date.now();
   const flow = new Flow();
@@ -36,7 +36,8 @@ export async function send(params: Value[], context: MethodContext): Promise<str
     };
     return to.map(([token, id]) => sendOne(app, context.answers, token, id, draft, options));
   });
-  return toJsonText(await answersOf(members, groups, context.draining));
+  const answers = await answersOf(members, groups, context.draining);
+  return toJsonText(brief ? answers.map(inBrief) : answers);
 }
 
 /** @throws OverloadedError before anything is sent */
@@ -89,13 +90,12 @@ function answersOf(
   draining: AbortSignal,
 ): Promise<SendAnswer[]> {
   return new Promise((resolve, reject) => {
-    const answers = groups.flatMap(({ to }) =>
-      to.map(([, id]): SendAnswer => ({ status: 'pending', id: textOf(id) })),
-    );
+    const settled: (SendAnswer | undefined)[] = members.map(() => undefined);
     let left = members.length;
     const finish = () => {
       clearInterval(timer);
-      resolve(answers);
+      const ids = groups.flatMap(({ to }) => to.map(([, id]) => textOf(id)));
+      resolve(ids.map((id, place) => settled[place] ?? { status: 'pending', id }));
     };
     let lastLeft = left;
     let waitedMs = 0;
@@ -109,12 +109,17 @@ function answersOf(
     if (left === 0) finish();
     for (const [place, member] of members.entries()) {
       member.then((answer) => {
-        answers[place] = answer;
+        settled[place] = answer;
         left -= 1;
         if (left === 0) finish();
       }, reject);
     }
   });
+}
+
+function inBrief(answer: SendAnswer): WrittenAnswer {
+  const plain = answer.status === 'accepted' && answer.uniqueId === undefined;
+  return plain ? PLAINLY_ACCEPTED : answer;
 }
 
 function textOf(id: unknown): string {

@@ -4,6 +4,8 @@
 export interface SendRequest {
   /** The time that the caller has left, in milliseconds. */
   timeoutMs: number;
+  /** {@link PLAINLY_ACCEPTED} stands for answers that say no more: nearly all, and most of the work of reading them. */
+  brief?: boolean;
   notifications: SendNotification[];
 }
 
@@ -36,6 +38,12 @@ export type SendAnswer =
   | { status: 'failed'; id: string; code: string; message: string }
   /** Not settled yet, two seconds after the call came at the latest: whoever sends it again, whole, joins it. */
   | { status: 'pending'; id: string };
+
+/** In a brief answer: accepted, and no more to say than whoever asked knows. */
+export const PLAINLY_ACCEPTED = 1;
+
+/** As it stands in the answer's text. */
+export type WrittenAnswer = SendAnswer | typeof PLAINLY_ACCEPTED;
 
 /** The one parameter of `apnsd.provision`: an entry of `initial`. */
 export interface ProvisionRequest {

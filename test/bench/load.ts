@@ -6,7 +6,7 @@ import type { Figures } from './part.js';
 import { type BenchSender, type SenderName, senders, type Target } from './senders.js';
 
 /** Before what is measured: code that is used often is compiled by then, and connections are open. */
-const warmUp = 10_000;
+const warmUp = 30_000;
 
 /** Tokens and ids come with the calls: making them is not the sender's work. */
 const addressees = Array.from({ length: 10_000 }, () => ({

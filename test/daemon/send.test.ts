@@ -66,6 +66,35 @@ test('production gives no unique id', async () => {
   );
 });
 
+test('a brief answer has 1 for what was accepted and has no unique id, and says of all else what it is', async () => {
+  await using daemon = await startTestDaemon({ simulator: { environment: 'production' } });
+  const [app] = daemon.initial;
+  await call(daemon.host, 'apnsd.provision', app);
+  daemon.simulator.unregister('bb');
+  const to = ['aa', 'bb', 'cc', 'no hex'].map((token, number) => [token, idOf(number)]);
+  const request = JSON.stringify({
+    timeoutMs: 5000,
+    brief: true,
+    notifications: [{ payload, to }],
+  });
+  const text = await call(daemon.host, 'apnsd.send', app?.appId, request);
+  const [first, dead, third, wrong] = JSON.parse(String(text));
+  assert.deepEqual([first, third], [1, 1]);
+  assert.deepEqual([dead.status, dead.id, dead.reason], ['rejected', idOf(1), 'Unregistered']);
+  assert.deepEqual([wrong.status, wrong.id], ['failed', idOf(3)]);
+});
+
+test('a brief answer gives the unique id where there is one', async () => {
+  await using daemon = await startDaemon();
+  const notifications = [{ payload, to: [['aa', idOf(0)]] }];
+  const request = JSON.stringify({ timeoutMs: 5000, brief: true, notifications });
+  const text = await call(daemon.host, 'apnsd.send', daemon.appId, request);
+  assert.match(
+    String(text),
+    /^\[\{"status":"accepted","id":"[0-9a-f-]{36}","uniqueId":"[0-9a-f-]{36}"\}\]$/,
+  );
+});
+
 test("Apple's no has its reason and status, and of a dead token the time", async () => {
   await using daemon = await startDaemon();
   const { simulator } = daemon;
@@ -361,6 +390,7 @@ test('a request that can not be read is fault 400, and nothing is sent', async (
     [timeout(0), `timeoutMs is 0, ${milliseconds}`],
     [timeout(600_001), `timeoutMs is 600001, ${milliseconds}`],
     [timeout('5000'), `timeoutMs is "5000", ${milliseconds}`],
+    ['{"timeoutMs":1,"brief":1,"notifications":[]}', 'brief is 1, expected true or false'],
     [timeout([5000]), `timeoutMs is a list, ${milliseconds}`],
     ['{"timeoutMs":1,"notifications":{}}', 'notifications is a struct, expected a list'],
     [to(undefined), `notifications[1].to is missing, ${pairs}`],

@@ -45,8 +45,8 @@ export function sentIds({ calls }: ScriptedDaemon): string[] {
   return sends.flatMap((call) => JSON.parse(acceptAll(call)).map(({ id }: { id: string }) => id));
 }
 
-/** How many notifications go at once, by the client's own limits: 32 requests of 100. */
-export const mostAtOnce = 3200;
+/** How many notifications go at once, by the client's own limits: 32 requests of 200. */
+export const mostAtOnce = 6400;
 
 export function countOf(methods: string[], method: string): number {
   return methods.filter((name) => name === method).length;
