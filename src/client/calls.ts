@@ -1,9 +1,9 @@
 /** The open calls: each makes attempts until one succeeds, fails for good, or the call's time is over. */
-import createDebug from 'debug';
 import { ClosedError, DaemonUnavailableError } from '../errors.js';
 import { pause } from './backoff.js';
 import { Call, type Caller, type CallLimits, type CallSurroundings } from './call.js';
 import { Deadlines } from './deadlines.js';
+import { createDebug } from './debug.js';
 import type { Emit } from './events.js';
 import type { Footing } from './footing.js';
 import type { Healing } from './healing.js';

@@ -1,10 +1,9 @@
 /** A time in which the daemon can't be reached: why, since when, who waits for its end, and the one repair that knocks for them all. */
 import { setTimeout as delay } from 'node:timers/promises';
-import createDebug from 'debug';
-import pRetry from 'p-retry';
 import type { ApnsdError } from '../errors.js';
 import { backoff, pause } from './backoff.js';
 import type { Call } from './call.js';
+import { createDebug } from './debug.js';
 import type { Settings } from './settings.js';
 
 const debug = createDebug('apnsd:heal');
@@ -102,6 +101,8 @@ export class Outage {
       this.#failures += 1;
       this.#restsUntil = Date.now() + pause(retry, this.#failures);
     };
+    // Loaded now: an import that most never need would take its time from all.
+    const { default: pRetry } = await import('p-retry');
     await pRetry(attempt, { ...backoff(retry, this.#failures), signal, onFailedAttempt });
   }
 

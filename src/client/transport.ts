@@ -1,6 +1,5 @@
 /** One XML-RPC attempt over the `xmlrpc` package: with a deadline, a kept-alive connection, and an error of ours for whatever goes wrong. */
-import { type ClientRequest, Agent as HttpAgent, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { ClientRequest, Agent as HttpAgent, IncomingMessage } from 'node:http';
 import { DaemonUnavailableError, InvalidArgumentError } from '../errors.js';
 import { errorOf, Fault } from '../rpc/faults.js';
 import { type Failure, failureOf, wasClosedUnderUs } from './failure.js';
@@ -12,19 +11,27 @@ export interface AttemptOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Loaded at the first call: the import takes some 40 ms. */
-let xmlrpcPackage: Promise<{ default: typeof import('xmlrpc') }> | undefined;
+/** Loaded at the first call: they take some 50 ms. */
+let packages: ReturnType<typeof load> | undefined;
+
+async function load() {
+  const [{ default: xmlrpc }, http, https] = await Promise.all([
+    import('xmlrpc'),
+    import('node:http'),
+    import('node:https'),
+  ]);
+  return { xmlrpc, http, https };
+}
 
 export class Transport {
   readonly #host: Host;
-  readonly #agent: HttpAgent;
+  /** From the first call on. */
+  #agent: HttpAgent | undefined;
   #underWay = 0;
   #idle: (() => void) | undefined;
 
   constructor(host: Host) {
     this.#host = host;
-    const Agent = handingOver(host.secure ? HttpsAgent : HttpAgent);
-    this.#agent = new Agent({ keepAlive: true });
   }
 
   /** @throws ApnsdError, or the signal's reason */
@@ -46,7 +53,7 @@ export class Transport {
         this.#idle = resolve;
       });
     }
-    this.#agent.destroy();
+    this.#agent?.destroy();
   }
 
   async #attempt(
@@ -55,8 +62,9 @@ export class Transport {
     options: AttemptOptions,
     again = false,
   ): Promise<unknown> {
-    xmlrpcPackage ??= import('xmlrpc');
-    const { default: xmlrpc } = await xmlrpcPackage;
+    packages ??= load();
+    const { xmlrpc, http, https } = await packages;
+    this.#agent ??= handingOver(this.#host.secure ? https.Agent : http.Agent);
     const { timeoutMs, signal } = options;
     const startedAt = Date.now();
     let request: ClientRequest | undefined;
@@ -128,7 +136,7 @@ export class Transport {
   }
 
   #dropIdle(): void {
-    for (const idle of Object.values(this.#agent.freeSockets)) {
+    for (const idle of Object.values(this.#agent?.freeSockets ?? {})) {
       for (const socket of idle ?? []) socket.destroy();
     }
   }
@@ -147,14 +155,15 @@ const handOver = Symbol('handOver');
  * An agent that hands each request to the call that it is for, so that the call can end it: the package has no
  * deadline, and its `signal`, aborted while an answer comes in, ends in an uncaught AbortError.
  */
-function handingOver(Agent: typeof HttpAgent): typeof HttpAgent {
-  return class extends Agent {
+function handingOver(Agent: typeof HttpAgent): HttpAgent {
+  const HandingOver = class extends Agent {
     addRequest(request: ClientRequest, options: { [handOver]?: (made: ClientRequest) => void }) {
       options[handOver]?.(request);
       // Not in the types, but what every agent package builds upon.
       Reflect.apply(Reflect.get(Agent.prototype, 'addRequest'), this, [request, options]);
     }
   };
+  return new HandingOver({ keepAlive: true });
 }
 
 /** The package throws at a fault that is no struct, from where nobody could catch it: the end of a stream. */

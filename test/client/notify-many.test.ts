@@ -386,7 +386,7 @@ test('a close lets finish what has left, gives ClosedError to what waits, and th
     })();
     return { source, outcomes, failed: assert.rejects(ended, ClosedError) };
   };
-  const left = [run(), run()];
+  const left = [run(), run(), run(), run()];
   await until(() => sentIds(daemon).length === mostAtOnce);
   const waits = run();
   const closed = client.close();
