@@ -38,7 +38,7 @@ setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
 
 /** How many are under way for one consumer. */
-const most = 1600;
+const most = 2400;
 
 const payload = { aps: { alert: 'Hello' } };
 
