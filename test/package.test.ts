@@ -81,7 +81,7 @@ test('npm makes the command apnsd of it', async () => {
   assert.equal(stdout, `${manifest.version}\n`);
 });
 
-test('an app that imports apnsd loads nothing of the daemon, and no package that can wait', async () => {
+test('an app that imports apnsd loads nothing of the daemon, no package, and no part of Node that can wait', async () => {
   await write(
     'watch.mjs',
     `import { register } from 'node:module'; register('./hook.mjs', import.meta.url);`,
@@ -111,6 +111,7 @@ test('an app that imports apnsd loads nothing of the daemon, and no package that
   const packages = new Set(first(/.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/));
   const early = Object.keys(manifest.dependencies).filter((name) => packages.has(name));
   assert.deepEqual(early, []);
+  assert.deepEqual(first(/^node:(https?|http2|net|tls)$/), []);
 });
 
 test('its types hold in a strict project, from ESM and from CommonJS', async () => {

@@ -1,5 +1,4 @@
 /** Sends notifications: each is a call that ends with its receipt. */
-import { randomUUID } from 'node:crypto';
 import { ApnsUnavailableError, InvalidArgumentError } from '../errors.js';
 import { checkToken, maskToken } from '../notification/address.js';
 import {
@@ -161,7 +160,7 @@ export class Sending {
 }
 
 function newId(): string {
-  const id = randomUUID();
+  const id = crypto.randomUUID();
   // It is glued from pieces, each of which the garbage collector would move while it waits: this makes it one.
   id.charCodeAt(0);
   return id;

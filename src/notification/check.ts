@@ -1,5 +1,4 @@
 /** Checks a notification before it is sent, on the client and once more on the daemon; one error says all that is wrong. */
-import { randomUUID } from 'node:crypto';
 import { InvalidArgumentError } from '../errors.js';
 import { readId, readToken } from './address.js';
 import { encodePayload } from './encode.js';
@@ -40,7 +39,7 @@ export function checkAddressed(
   notification: object,
   wrong: string[] = [],
 ): Addressed {
-  const id = Reflect.get(notification, 'id') ?? randomUUID();
+  const id = Reflect.get(notification, 'id') ?? crypto.randomUUID();
   const addressed = {
     token: readToken(token, wrong),
     id: readId(id, wrong),
