@@ -114,6 +114,30 @@ test('an app that imports apnsd loads nothing of the daemon, no package, and no 
   assert.deepEqual(first(/^node:(https?|http2|net|tls)$/), []);
 });
 
+test('an outage needs no file that the first call did not: the app may have been replaced meanwhile', async () => {
+  try {
+    const { stdout } = await node(
+      'outage.mjs',
+      `import { rm } from 'node:fs/promises';
+      import { createClient } from 'apnsd';
+      import { startTestDaemon } from 'apnsd/testing';
+      const { host, initial, close } = await startTestDaemon();
+      const client = createClient({ host, initial });
+      const notification = { payload: { aps: { alert: 'Hello' } } };
+      await client.notify('c0ffee00', notification);
+      await rm('node_modules/p-retry');
+      await close();
+      const late = client.notify('c0ffee00', notification, { deadlineMs: 500 });
+      await late.catch(({ code }) => console.log(code));
+      await client.close();`,
+    );
+    assert.equal(stdout, 'DEADLINE\n');
+  } finally {
+    await rm(join(project, 'node_modules/p-retry'), { force: true });
+    await link('p-retry');
+  }
+});
+
 test('its types hold in a strict project, from ESM and from CommonJS', async () => {
   await link('@types/node');
   const compilerOptions = {

@@ -1,20 +1,37 @@
-/** Lines for the package `debug`, which is loaded at the first of them: it takes as long as half of the import would. */
-import { createRequire } from 'node:module';
+/** Lines of the package `debug`, which is loaded at the first call: an app's start is not to wait for it. */
 import type { Debugger } from 'debug';
 
 export interface Debug {
   (format: string, ...values: unknown[]): void;
+  /** True until the package is there, since nobody knows. */
   readonly enabled: boolean;
 }
 
-const require = createRequire(import.meta.url);
+let loaded: typeof import('debug') | undefined;
+let loading: Promise<void> | undefined;
 
+export function loadDebug(): Promise<void> {
+  loading ??= import('debug').then((it) => {
+    loaded = it.default;
+  });
+  return loading;
+}
+
+/** Lines by this name; those from before the package is there wait for it. */
 export function createDebug(name: string): Debug {
-  let loaded: Debugger | undefined;
-  const load = (): Debugger => {
-    loaded ??= require('debug')(name) as Debugger;
-    return loaded;
+  let made: Debugger | undefined;
+  const lines = () => {
+    made ??= loaded?.(name);
+    return made;
   };
-  const debug = (format: string, ...values: unknown[]) => load()(format, ...values);
-  return Object.defineProperty(debug, 'enabled', { get: () => load().enabled }) as Debug;
+  const debug = (format: string, ...values: unknown[]) => {
+    const write = lines();
+    if (write) return write(format, ...values);
+    loadDebug().then(
+      () => debug(format, ...values),
+      // The call that the line is about ends with this error: it waits for the package as well.
+      () => undefined,
+    );
+  };
+  return Object.defineProperty(debug, 'enabled', { get: () => lines()?.enabled ?? true }) as Debug;
 }

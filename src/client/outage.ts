@@ -4,6 +4,7 @@ import type { ApnsdError } from '../errors.js';
 import { backoff, pause } from './backoff.js';
 import type { Call } from './call.js';
 import { createDebug } from './debug.js';
+import { packages } from './packages.js';
 import type { Settings } from './settings.js';
 
 const debug = createDebug('apnsd:heal');
@@ -101,8 +102,7 @@ export class Outage {
       this.#failures += 1;
       this.#restsUntil = Date.now() + pause(retry, this.#failures);
     };
-    // Loaded now: an import that most never need would take its time from all.
-    const { default: pRetry } = await import('p-retry');
+    const { pRetry } = await packages();
     await pRetry(attempt, { ...backoff(retry, this.#failures), signal, onFailedAttempt });
   }
 

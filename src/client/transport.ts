@@ -3,6 +3,7 @@ import type { ClientRequest, Agent as HttpAgent, IncomingMessage } from 'node:ht
 import { DaemonUnavailableError, InvalidArgumentError } from '../errors.js';
 import { errorOf, Fault } from '../rpc/faults.js';
 import { type Failure, failureOf, wasClosedUnderUs } from './failure.js';
+import { packages } from './packages.js';
 import type { Host } from './settings.js';
 
 export interface AttemptOptions {
@@ -11,21 +12,9 @@ export interface AttemptOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Loaded at the first call: they take some 50 ms. */
-let packages: ReturnType<typeof load> | undefined;
-
-async function load() {
-  const [{ default: xmlrpc }, http, https] = await Promise.all([
-    import('xmlrpc'),
-    import('node:http'),
-    import('node:https'),
-  ]);
-  return { xmlrpc, http, https };
-}
-
 export class Transport {
   readonly #host: Host;
-  /** From the first call on. */
+  /** Absent until the first call. */
   #agent: HttpAgent | undefined;
   #underWay = 0;
   #idle: (() => void) | undefined;
@@ -62,9 +51,9 @@ export class Transport {
     options: AttemptOptions,
     again = false,
   ): Promise<unknown> {
-    packages ??= load();
-    const { xmlrpc, http, https } = await packages;
+    const { xmlrpc, http, https } = await packages();
     this.#agent ??= handingOver(this.#host.secure ? https.Agent : http.Agent);
+    const agent = this.#agent;
     const { timeoutMs, signal } = options;
     const startedAt = Date.now();
     let request: ClientRequest | undefined;
@@ -84,7 +73,7 @@ export class Transport {
       const onSilence = (reason: unknown) => {
         giveUp(reason);
         // Where the network has gone without a word, it took them along.
-        this.#dropIdle();
+        dropIdle(agent);
       };
       const onAbort = () => onSilence(signal?.reason);
       const timer = setTimeout(() => {
@@ -100,7 +89,7 @@ export class Transport {
           return giveUp(failureOf(error, this.#host.shown));
         }
         // The others may be closed as well.
-        this.#dropIdle();
+        dropIdle(agent);
         const left = Math.max(1, timeoutMs - (Date.now() - startedAt));
         const rest = { ...options, timeoutMs: left };
         finish(() => resolve(this.#attempt(method, params, rest, true)));
@@ -113,7 +102,7 @@ export class Transport {
           ...tls,
           path,
           headers: authorization === undefined ? {} : { Authorization: authorization },
-          agent: this.#agent,
+          agent,
           [handOver]: (made: ClientRequest) => {
             request = made;
             made.prependOnceListener('response', (response) => guardReader(response, onFailure));
@@ -134,11 +123,11 @@ export class Transport {
       }
     });
   }
+}
 
-  #dropIdle(): void {
-    for (const idle of Object.values(this.#agent?.freeSockets ?? {})) {
-      for (const socket of idle ?? []) socket.destroy();
-    }
+function dropIdle(agent: HttpAgent): void {
+  for (const idle of Object.values(agent.freeSockets)) {
+    for (const socket of idle ?? []) socket.destroy();
   }
 }
 
@@ -152,17 +141,17 @@ function withoutQuote(error: Error): InvalidArgumentError {
 const handOver = Symbol('handOver');
 
 /**
- * An agent that hands each request to the call that it is for, so that the call can end it: the package has no
- * deadline, and its `signal`, aborted while an answer comes in, ends in an uncaught AbortError.
+ * Keeps connections alive, and hands each request to the call that it is for, so that the call can end it: the package
+ * has no deadline, and its `signal`, aborted while an answer comes in, ends in an uncaught AbortError.
  */
 function handingOver(Agent: typeof HttpAgent): HttpAgent {
-  const HandingOver = class extends Agent {
+  class HandingOver extends Agent {
     addRequest(request: ClientRequest, options: { [handOver]?: (made: ClientRequest) => void }) {
       options[handOver]?.(request);
       // Not in the types, but what every agent package builds upon.
       Reflect.apply(Reflect.get(Agent.prototype, 'addRequest'), this, [request, options]);
     }
-  };
+  }
   return new HandingOver({ keepAlive: true });
 }
 

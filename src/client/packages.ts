@@ -1,0 +1,23 @@
+/**
+ * The packages that calls need, and the parts of Node that take as long: loaded at the first call, since an app's start
+ * is not to wait for them. All at once: an outage may come with files gone, or none left to open.
+ */
+import { loadDebug } from './debug.js';
+
+let loading: ReturnType<typeof load> | undefined;
+
+export function packages(): ReturnType<typeof load> {
+  loading ??= load();
+  return loading;
+}
+
+async function load() {
+  const [xmlrpc, pRetry, http, https] = await Promise.all([
+    import('xmlrpc'),
+    import('p-retry'),
+    import('node:http'),
+    import('node:https'),
+    loadDebug(),
+  ]);
+  return { xmlrpc: xmlrpc.default, pRetry: pRetry.default, http, https };
+}
