@@ -4,7 +4,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { DropArgument } from 'node:net';
 import { boundedLog } from '../apns/log.js';
 import { OverloadedError } from '../errors.js';
-import { decodeCall, encodeAnswer, encodeFault, type Value } from '../rpc/xml.js';
+import { type Call, decodeCall, encodeAnswer, encodeFault, type Value } from '../rpc/xml.js';
 import { type Refusal, refusalOf } from './door.js';
 import { CallInFlight, InFlight } from './in-flight.js';
 import type { Limits } from './limits.js';
@@ -149,22 +149,31 @@ export class Front {
     refusal: OverloadedError | undefined,
     undo: (() => void)[],
   ): Promise<string> {
-    const { call, limits, time, log } = this.#options;
+    const { call, time, log } = this.#options;
     try {
       if (refusal) throw refusal;
       if (this.#stopping) throw new OverloadedError('the daemon is shutting down');
-      const { method, params } = decodeCall(body, request.headers['content-type'], {
-        depth: limits.maxDepth,
-        values: limits.maxValues,
-        nameLength: limits.maxNameLength,
-        textLength: limits.maxTextLength,
-      });
-      if (body.length > FREED_BYTES) free(body);
+      const { method, params } = this.#decode(request, body);
       const whenLost = (what: () => void) => undo.push(what);
       return encodeAnswer(await call(method, params, { whenLost }), { time });
     } catch (error) {
       for (const each of undo.splice(0)) each();
       return encodeFault(loggedFault(error, log));
+    }
+  }
+
+  /** Whether it can be decoded or not, the body is not needed afterwards. */
+  #decode({ headers }: IncomingMessage, body: Buffer): Call {
+    const { maxDepth, maxValues, maxNameLength, maxTextLength } = this.#options.limits;
+    try {
+      return decodeCall(body, headers['content-type'], {
+        depth: maxDepth,
+        values: maxValues,
+        nameLength: maxNameLength,
+        textLength: maxTextLength,
+      });
+    } finally {
+      if (body.length > FREED_BYTES) free(body);
     }
   }
 }
