@@ -1,12 +1,10 @@
 /** A notification on its way: the request that it becomes for each receiver. Source: Apple, "Sending notification requests to APNs". */
-import { hash } from 'node:crypto';
 import type { CheckedNotification } from '../notification/check.js';
 import { rulesOf } from '../notification/push-type.js';
 import type { ApnsRequest } from './sender.js';
 
 export class Draft {
   readonly #notification: CheckedNotification;
-  #payloadHash: string | undefined;
   /** What its receivers share, while the app's topic stays. */
   #headers: ApnsRequest['headers'] = [];
   #topic: string | undefined;
@@ -17,12 +15,6 @@ export class Draft {
     this.#notification = notification;
     // Should an answer be lost, Apple gets an alert twice; what makes no sight or sound needs no collapsing.
     this.#collapse = pushType === 'alert' && collapseId === undefined;
-  }
-
-  /** Equal for equal payloads. */
-  get payloadHash(): string {
-    this.#payloadHash ??= hash('sha1', this.#notification.body, 'base64');
-    return this.#payloadHash;
   }
 
   /**

@@ -24,28 +24,33 @@ export interface Courier<R extends Route> {
   requestOver(route: R): ApnsRequest;
   /** Told the last word, and the route that it came by. */
   settled(verdict: Verdict, route: R): void;
+  /** Told an error of our own in place of the last word. */
+  broke(error: unknown): void;
 }
 
-/** One attempt, which is nearly always enough; what it does not need stands in {@link repeat}. */
-export async function deliver<R extends Route>(
-  courier: Courier<R>,
-  options: SendOptions,
-): Promise<Verdict> {
+/** One attempt, which is nearly always enough; what it does not need stands in {@link repeat}. The courier is told the end. */
+export function deliver<R extends Route>(courier: Courier<R>, options: SendOptions): void {
   const route = courier.route();
   const tooLate = expired(options.expiration);
-  if (tooLate) return end(courier, { kind: 'failed', error: tooLate }, route);
+  if (tooLate) {
+    courier.settled({ kind: 'failed', error: tooLate }, route);
+    return;
+  }
   // One that is renewed while the request waits for a stream is not this one: then nothing is signed for it.
   const bearer = route.token?.current();
-  const verdict = verdictOn(await route.sender.send(courier.requestOver(route), options));
-  if (verdict.kind === 'failed' && verdict.repeat) {
-    return repeat(courier, options, { route, bearer, verdict, repeat: verdict.repeat });
-  }
-  return end(courier, verdict, route);
-}
-
-function end<R extends Route>(courier: Courier<R>, verdict: Verdict, route: R): Verdict {
-  courier.settled(verdict, route);
-  return verdict;
+  const request = courier.requestOver(route);
+  route.sender.send(request, options).then((outcome) => {
+    try {
+      const verdict = verdictOn(outcome);
+      if (verdict.kind !== 'failed' || !verdict.repeat) courier.settled(verdict, route);
+      else {
+        const failed = { route, bearer, verdict, repeat: verdict.repeat };
+        repeat(courier, options, failed).catch((error) => courier.broke(error));
+      }
+    } catch (error) {
+      courier.broke(error);
+    }
+  });
 }
 
 /** An attempt that may be repeated. */
@@ -60,7 +65,7 @@ async function repeat<R extends Route>(
   courier: Courier<R>,
   options: SendOptions,
   last: Failed<R>,
-): Promise<Verdict> {
+): Promise<void> {
   let { route, bearer, verdict, repeat } = last;
   let avoid: { sender: Sender; connection: number } | undefined;
   let signedAgain = false;
@@ -71,7 +76,7 @@ async function repeat<R extends Route>(
     if (signAgain) {
       if (signedAgain || !token || !bearer) break;
       const error = token.signAgain(bearer);
-      if (error) return end(courier, { kind: 'failed', error }, route);
+      if (error) return courier.settled({ kind: 'failed', error }, route);
       signedAgain = true;
     }
     const pause = Math.max(afterMs, signAgain ? 0 : jittered(attempt));
@@ -83,7 +88,7 @@ async function repeat<R extends Route>(
       break;
     }
     const tooLate = expired(options.expiration);
-    if (tooLate) return end(courier, { kind: 'failed', error: tooLate }, route);
+    if (tooLate) return courier.settled({ kind: 'failed', error: tooLate }, route);
     route = courier.route();
     bearer = route.token?.current();
     const avoiding = avoid?.sender === route.sender && { ...options, avoid: avoid.connection };
@@ -92,7 +97,7 @@ async function repeat<R extends Route>(
     if (verdict.kind !== 'failed' || !verdict.repeat) break;
     repeat = verdict.repeat;
   }
-  return end(courier, verdict, route);
+  courier.settled(verdict, route);
 }
 
 function jittered(attempt: number): number {

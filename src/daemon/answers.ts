@@ -1,122 +1,161 @@
 /** The daemon's memory of notifications: a repeat joins the one under way or gets the answer given, and Apple sees it once. */
-import { hash } from 'node:crypto';
 import type { Verdict } from '../apns/verdict.js';
 import { InvalidArgumentError } from '../errors.js';
+import type { Told } from './apps.js';
+import type { Digest, Fingerprint } from './fingerprint.js';
+import { KeptAnswers } from './kept-answers.js';
 
 /** Longer than any caller's deadline, by far. */
 const maxAgeMs = 10 * 60_000;
 
-interface Entry {
-  key: string;
-  payloadHash: string;
-  /** A promise while it is under way. */
-  verdict: Verdict | Promise<Verdict>;
-  /** When the answer was given, in UNIX milliseconds. */
-  at: number;
-  /** The one whose answer was given next. */
-  next: Entry | undefined;
+/** Wants a notification to be sent. */
+export interface Asker extends Told {
+  /** The apns-id. */
+  readonly id: string;
+  readonly fingerprint: Fingerprint;
+  readonly payload: Digest;
+  /** In UNIX milliseconds. */
+  readonly deadline: number;
+  /** @param told hears how it ended */
+  send(told: Told): void;
 }
 
-/** A notification as repeats are known by. */
-export interface Identity {
-  appId: string;
-  token: string;
-  id: string;
-  /** Of the payload itself, 50,000 would take too much. */
-  payloadHash: string;
+/** Who is told that one under way is over. */
+interface Ledger {
+  answered(underWay: UnderWay, verdict: Verdict): void;
+  broke(underWay: UnderWay, error: unknown): void;
 }
+
+class UnderWay implements Told {
+  readonly asker: Asker;
+  /** Those who asked for the same meanwhile. */
+  joined: Asker[] | undefined;
+  /** The next one in the same bucket. */
+  next: UnderWay | undefined;
+  readonly #ledger: Ledger;
+
+  constructor(asker: Asker, ledger: Ledger, next: UnderWay | undefined) {
+    this.asker = asker;
+    this.#ledger = ledger;
+    this.next = next;
+  }
+
+  join(asker: Asker): void {
+    this.joined ??= [];
+    this.joined.push(asker);
+  }
+
+  answered(verdict: Verdict): void {
+    this.#ledger.answered(this, verdict);
+  }
+
+  broke(error: unknown): void {
+    this.#ledger.broke(this, error);
+  }
+}
+
+/** About so many are under way in a hurry. */
+const BUCKETS = 4096;
 
 export class Answers {
-  readonly #limit: number;
   readonly #now: () => number;
-  readonly #known = new Map<string, Entry>();
-  /** Answers given, in their order: a map comes slowly to its first entry once many before it were deleted. */
-  #oldest: Entry | undefined;
-  #newest: Entry | undefined;
-  #kept = 0;
+  readonly #kept: KeptAnswers;
+  /** A Map, which makes itself new tables all the time, costs more than all the rest. */
+  readonly #underWay: (UnderWay | undefined)[] = new Array(BUCKETS).fill(undefined);
+  readonly #ledger: Ledger = {
+    answered: (underWay, verdict) => this.#answered(underWay, verdict),
+    broke: (underWay, error) => this.#broke(underWay, error),
+  };
+  #underWayCount = 0;
   #forgotten = 0;
 
   /** @param limit of Apple's final answers that are kept @param now UNIX milliseconds */
   constructor(limit: number, now: () => number = Date.now) {
-    this.#limit = limit;
+    this.#kept = new KeptAnswers(limit);
     this.#now = now;
   }
 
   /** `forgotten`: answers that were dropped before their time, so that a repeat would have been sent again. */
   get counts(): { underWay: number; kept: number; forgotten: number } {
-    const underWay = this.#known.size - this.#kept;
-    return { underWay, kept: this.#kept, forgotten: this.#forgotten };
+    return { underWay: this.#underWayCount, kept: this.#kept.size, forgotten: this.#forgotten };
   }
 
   /**
-   * Sends what was not sent yet. One that failed is not remembered: whoever had joined it and has time left sends it again.
-   * @param deadline the caller's, in UNIX milliseconds
-   * @throws InvalidArgumentError where app, token and id stood for another payload
+   * Sends what was not sent yet. The asker is told Apple's answer, or an InvalidArgumentError where app, token and id
+   * stood for another payload. One that failed is not remembered: whoever had joined it and has time left sends it again.
    */
-  once(
-    { appId, token, id, payloadHash }: Identity,
-    deadline: number,
-    send: () => Promise<Verdict>,
-  ): Promise<Verdict> {
-    // Short, for 50,000 are kept, and not quicker found by their whole text.
-    const key = hash('sha1', `${id} ${token} ${appId}`, 'base64');
-    this.#forgetOld();
-    const known = this.#known.get(key);
-    if (!known) return this.#send(key, payloadHash, send);
-    if (known.payloadHash !== payloadHash) {
-      const what = `id ${id} was used for another payload to this token, expected a new id`;
-      return Promise.reject(new InvalidArgumentError(what));
+  once(asker: Asker): void {
+    this.#kept.forget(this.#now() - maxAgeMs);
+    const underWay = this.#find(asker.fingerprint);
+    if (underWay) {
+      if (underWay.asker.payload.equals(asker.payload)) underWay.join(asker);
+      else refuse(asker);
+      return;
     }
-    return this.#join(known, { appId, token, id, payloadHash }, deadline, send);
+    const kept = this.#kept.find(asker.fingerprint, asker.payload);
+    if (!kept) this.#send(asker);
+    else if (kept.samePayload) asker.answered(kept.verdict);
+    else refuse(asker);
   }
 
-  async #join(
-    known: Entry,
-    identity: Identity,
-    deadline: number,
-    send: () => Promise<Verdict>,
-  ): Promise<Verdict> {
-    const verdict = await known.verdict;
-    if (verdict.kind !== 'failed' || this.#now() >= deadline) return verdict;
-    return this.once(identity, deadline, send);
-  }
-
-  async #send(key: string, payloadHash: string, send: () => Promise<Verdict>): Promise<Verdict> {
-    const sent = send();
-    const entry: Entry = { key, payloadHash, verdict: sent, at: 0, next: undefined };
-    this.#known.set(key, entry);
+  #send(asker: Asker): void {
+    const bucket = bucketOf(asker.fingerprint);
+    const underWay = new UnderWay(asker, this.#ledger, this.#underWay[bucket]);
+    this.#underWay[bucket] = underWay;
+    this.#underWayCount += 1;
     try {
-      const verdict = await sent;
-      if (verdict.kind === 'failed') this.#known.delete(key);
-      else this.#keep(entry, verdict);
-      return verdict;
+      asker.send(underWay);
     } catch (error) {
-      this.#known.delete(key);
-      throw error;
+      underWay.broke(error);
     }
   }
 
-  #keep(entry: Entry, verdict: Verdict): void {
-    entry.verdict = verdict;
-    entry.at = this.#now();
-    if (this.#newest) this.#newest.next = entry;
-    else this.#oldest = entry;
-    this.#newest = entry;
-    this.#kept += 1;
-    if (this.#kept <= this.#limit) return;
-    this.#forgotten += 1;
-    this.#forget(this.#oldest as Entry);
+  #answered(underWay: UnderWay, verdict: Verdict): void {
+    if (!this.#remove(underWay)) return;
+    const { asker, joined = [] } = underWay;
+    const now = this.#now();
+    const failed = verdict.kind === 'failed';
+    if (!failed && !this.#kept.keep(asker.fingerprint, asker.payload, verdict, now)) {
+      this.#forgotten += 1;
+    }
+    asker.answered(verdict);
+    for (const other of joined) {
+      if (failed && now < other.deadline) this.once(other);
+      else other.answered(verdict);
+    }
   }
 
-  #forgetOld(): void {
-    const longAgo = this.#now() - maxAgeMs;
-    while (this.#oldest && this.#oldest.at <= longAgo) this.#forget(this.#oldest);
+  #broke(underWay: UnderWay, error: unknown): void {
+    if (!this.#remove(underWay)) return;
+    for (const asker of [underWay.asker, ...(underWay.joined ?? [])]) asker.broke(error);
   }
 
-  #forget(oldest: Entry): void {
-    this.#known.delete(oldest.key);
-    this.#oldest = oldest.next;
-    if (!this.#oldest) this.#newest = undefined;
-    this.#kept -= 1;
+  #find(fingerprint: Fingerprint): UnderWay | undefined {
+    let underWay = this.#underWay[bucketOf(fingerprint)];
+    while (underWay && !underWay.asker.fingerprint.equals(fingerprint)) underWay = underWay.next;
+    return underWay;
   }
+
+  /** False where it was over. */
+  #remove(underWay: UnderWay): boolean {
+    const bucket = bucketOf(underWay.asker.fingerprint);
+    let before = this.#underWay[bucket];
+    if (before === underWay) this.#underWay[bucket] = underWay.next;
+    else {
+      while (before && before.next !== underWay) before = before.next;
+      if (!before) return false;
+      before.next = underWay.next;
+    }
+    this.#underWayCount -= 1;
+    return true;
+  }
+}
+
+function bucketOf({ hash }: Fingerprint): number {
+  return hash & (BUCKETS - 1);
+}
+
+function refuse(asker: Asker): void {
+  const what = `id ${asker.id} was used for another payload to this token, expected a new id`;
+  asker.answered({ kind: 'failed', error: new InvalidArgumentError(what) });
 }

@@ -123,6 +123,13 @@ export class Apps {
   }
 }
 
+/** Hears how a notification ended. */
+export interface Told {
+  answered(verdict: Verdict): void;
+  /** By an error of our own. */
+  broke(error: unknown): void;
+}
+
 export class App {
   readonly id: string;
   readonly feedback = new Feedback();
@@ -196,9 +203,9 @@ export class App {
     return this.#serving.sender.hasRoom(notifications, bytes);
   }
 
-  /** @param token and id checked ones */
-  send(token: string, id: string, draft: Draft, options: SendOptions): Promise<Verdict> {
-    return deliver(new Delivery(this, token, id, draft), options);
+  /** @param token and id checked ones @param told hears how it ended */
+  send(token: string, id: string, draft: Draft, options: SendOptions, told: Told): void {
+    deliver(new Delivery(this, token, id, draft, told), options);
   }
 
   /** What carries notifications at the moment. */
@@ -273,12 +280,14 @@ class Delivery implements Courier<Serving> {
   readonly #token: string;
   readonly #id: string;
   readonly #draft: Draft;
+  readonly #told: Told;
 
-  constructor(app: App, token: string, id: string, draft: Draft) {
+  constructor(app: App, token: string, id: string, draft: Draft, told: Told) {
     this.#app = app;
     this.#token = token;
     this.#id = id;
     this.#draft = draft;
+    this.#told = told;
   }
 
   route(): Serving {
@@ -291,6 +300,11 @@ class Delivery implements Courier<Serving> {
 
   settled(verdict: Verdict, serving: Serving): void {
     this.#app.settled(this.#token, this.#id, verdict, serving);
+    this.#told.answered(verdict);
+  }
+
+  broke(error: unknown): void {
+    this.#told.broke(error);
   }
 }
 

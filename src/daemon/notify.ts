@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { Draft } from '../apns/draft.js';
 import { Flow } from '../apns/line.js';
+import type { Verdict } from '../apns/verdict.js';
 import { type ApnsdError, InvalidArgumentError } from '../errors.js';
 import { checkToken } from '../notification/address.js';
 import { checkNotification } from '../notification/check.js';
@@ -30,7 +31,9 @@ export async function notify(params: Value[], { apps, signal }: MethodContext): 
     if (token instanceof InvalidArgumentError) failures.add(position, token);
     else if (draft instanceof InvalidArgumentError) failures.add(position, draft);
     else {
-      const verdict = await app.send(token, randomUUID(), draft, options);
+      const verdict = await new Promise<Verdict>((answered, broke) =>
+        app.send(token, randomUUID(), draft, options, { answered, broke }),
+      );
       if (verdict.kind === 'failed') failures.add(position, verdict.error);
     }
   });

@@ -17,6 +17,8 @@ interface SendCall {
   timeoutMs: number;
   brief: boolean;
   groups: SendGroup[];
+  /** Of all groups. */
+  receivers: number;
 }
 
 /** What another process wrote: the fields that are due, each of any kind. */
@@ -58,7 +60,7 @@ export function readSendRequest(text: string): SendCall {
       `there are ${receivers} receivers, expected at most ${maxReceivers} in one call`,
     );
   }
-  return { timeoutMs: ofCall, brief, groups };
+  return { timeoutMs: ofCall, brief, groups, receivers };
 }
 
 function readTimeout(name: string, value: unknown): number {

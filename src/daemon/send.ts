@@ -2,42 +2,61 @@
 import { Draft } from '../apns/draft.js';
 import { Flow } from '../apns/line.js';
 import type { SendOptions } from '../apns/sender.js';
+import type { Verdict } from '../apns/verdict.js';
 import { ApnsdError, OverloadedError } from '../errors.js';
 import { checkId, checkToken } from '../notification/address.js';
 import { toJsonText } from '../rpc/json.js';
 import { PLAINLY_ACCEPTED, type SendAnswer, type WrittenAnswer } from '../rpc/methods.js';
 import type { Value } from '../rpc/xml.js';
-import type { Answers } from './answers.js';
-import type { App } from './apps.js';
+import type { Asker } from './answers.js';
+import type { App, Told } from './apps.js';
+import { Digest, Fingerprint } from './fingerprint.js';
+import { Gathering } from './gathering.js';
 import type { MethodContext } from './method.js';
 import { asText, parameters } from './parameters.js';
 import { readSendRequest, type SendGroup } from './send-request.js';
 
-/** So long a call waits for its slowest members; those that are not settled then are `pending`, and go on. */
-const patienceMs = 2000;
-/** Where some have settled and so long no other has, the rest holds them up no longer. */
-const lullMs = 250;
-
 export async function send(params: Value[], context: MethodContext): Promise<string> {
   const [appId, text] = parameters(params, ['appId', 'request']);
   const app = context.apps.get(asText('appId', appId));
-  const { timeoutMs, brief, groups } = readSendRequest(asText('request', text));
+  const { timeoutMs, brief, groups, receivers } = readSendRequest(asText('request', text));
   expectRoom(app, groups);
   const now = Date.now();
   const flow = new Flow();
-  const members = groups.flatMap(({ notification, timeoutMs: ofGroup, to }) => {
+  const appDigest = new Digest(app.id);
+  const gathering = new Gathering<WrittenAnswer>(receivers);
+  let place = 0;
+  for (const { notification, timeoutMs: ofGroup, to } of groups) {
     const failed = notification instanceof ApnsdError;
-    const draft = failed ? notification : new Draft(notification);
-    const options = {
-      deadline: now + Math.min(ofGroup ?? timeoutMs, timeoutMs),
-      signal: context.signal,
-      expiration: failed ? undefined : notification.expiration,
-      flow,
-    };
-    return to.map(([token, id]) => sendOne(app, context.answers, token, id, draft, options));
-  });
-  const answers = await answersOf(members, groups, context.draining);
-  return toJsonText(brief ? answers.map(inBrief) : answers);
+    const letter = failed
+      ? notification
+      : {
+          app,
+          appDigest,
+          draft: new Draft(notification),
+          payload: new Digest(notification.body),
+          options: {
+            deadline: now + Math.min(ofGroup ?? timeoutMs, timeoutMs),
+            signal: context.signal,
+            expiration: notification.expiration,
+            flow,
+          },
+          brief,
+          gathering,
+        };
+    for (const [token, id] of to) {
+      try {
+        if (letter instanceof ApnsdError) throw letter;
+        context.answers.once(new Member(letter, place, checkToken(token), checkId(id)));
+      } catch (error) {
+        if (!(error instanceof ApnsdError)) throw error;
+        gathering.settle(place, failure(textOf(id), error));
+      }
+      place += 1;
+    }
+  }
+  const answers = await gathering.answers(context.draining);
+  return toJsonText(answers.includes(undefined) ? withPending(answers, groups) : answers);
 }
 
 /** @throws OverloadedError before anything is sent */
@@ -55,71 +74,70 @@ function expectRoom(app: App, groups: SendGroup[]): void {
   );
 }
 
-async function sendOne(
-  app: App,
-  answers: Answers,
-  token: unknown,
-  id: unknown,
-  draft: Draft | ApnsdError,
-  options: SendOptions,
-): Promise<SendAnswer> {
-  try {
-    if (draft instanceof ApnsdError) throw draft;
-    const identity = {
-      appId: app.id,
-      token: checkToken(token),
-      id: checkId(id),
-      payloadHash: draft.payloadHash,
-    };
-    const verdict = await answers.once(identity, options.deadline, () =>
-      app.send(identity.token, identity.id, draft, options),
-    );
-    if (verdict.kind === 'failed') throw verdict.error;
-    const { kind, ...rest } = verdict;
-    return { status: kind, id, ...rest } as SendAnswer;
-  } catch (error) {
-    if (!(error instanceof ApnsdError)) throw error;
-    const { code, message } = error;
-    return { status: 'failed', id: textOf(id), code, message };
+/** What goes to the receivers of one group. */
+interface Letter {
+  app: App;
+  appDigest: Digest;
+  draft: Draft;
+  payload: Digest;
+  options: SendOptions;
+  brief: boolean;
+  gathering: Gathering<WrittenAnswer>;
+}
+
+/** One receiver of a call. */
+class Member implements Asker {
+  readonly id: string;
+  readonly fingerprint: Fingerprint;
+  readonly #letter: Letter;
+  readonly #place: number;
+  readonly #token: string;
+
+  constructor(letter: Letter, place: number, token: string, id: string) {
+    this.id = id;
+    this.fingerprint = new Fingerprint(letter.appDigest, token, id);
+    this.#letter = letter;
+    this.#place = place;
+    this.#token = token;
+  }
+
+  get payload(): Digest {
+    return this.#letter.payload;
+  }
+
+  get deadline(): number {
+    return this.#letter.options.deadline;
+  }
+
+  send(told: Told): void {
+    const { app, draft, options } = this.#letter;
+    app.send(this.#token, this.id, draft, options, told);
+  }
+
+  answered(verdict: Verdict): void {
+    const { gathering, brief } = this.#letter;
+    gathering.settle(this.#place, answerOf(this.id, verdict, brief));
+  }
+
+  broke(error: unknown): void {
+    this.#letter.gathering.fail(error);
   }
 }
 
-function answersOf(
-  members: Promise<SendAnswer>[],
-  groups: SendGroup[],
-  draining: AbortSignal,
-): Promise<SendAnswer[]> {
-  return new Promise((resolve, reject) => {
-    const settled: (SendAnswer | undefined)[] = members.map(() => undefined);
-    let left = members.length;
-    const finish = () => {
-      clearInterval(timer);
-      const ids = groups.flatMap(({ to }) => to.map(([, id]) => textOf(id)));
-      resolve(ids.map((id, place) => settled[place] ?? { status: 'pending', id }));
-    };
-    let lastLeft = left;
-    let waitedMs = 0;
-    const timer = setInterval(() => {
-      waitedMs += lullMs;
-      const lull = left === lastLeft && left < members.length;
-      lastLeft = left;
-      // A daemon that is leaving can't be asked again: it waits for all.
-      if ((lull || waitedMs >= patienceMs) && !draining.aborted) finish();
-    }, lullMs);
-    if (left === 0) finish();
-    for (const [place, member] of members.entries()) {
-      member.then((answer) => {
-        settled[place] = answer;
-        left -= 1;
-        if (left === 0) finish();
-      }, reject);
-    }
-  });
+function answerOf(id: string, verdict: Verdict, brief: boolean): WrittenAnswer {
+  if (verdict.kind === 'failed') return failure(id, verdict.error);
+  if (brief && verdict.kind === 'accepted' && !verdict.uniqueId) return PLAINLY_ACCEPTED;
+  const { kind, ...rest } = verdict;
+  return { status: kind, id, ...rest } as SendAnswer;
 }
 
-function inBrief(answer: SendAnswer): WrittenAnswer {
-  const plain = answer.status === 'accepted' && answer.uniqueId === undefined;
-  return plain ? PLAINLY_ACCEPTED : answer;
+function failure(id: string, { code, message }: ApnsdError): SendAnswer {
+  return { status: 'failed', id, code, message };
+}
+
+function withPending(answers: (WrittenAnswer | undefined)[], groups: SendGroup[]): WrittenAnswer[] {
+  const ids = groups.flatMap(({ to }) => to.map(([, id]) => textOf(id)));
+  return ids.map((id, place) => answers[place] ?? { status: 'pending', id });
 }
 
 function textOf(id: unknown): string {

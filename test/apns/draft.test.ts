@@ -58,12 +58,6 @@ test('receivers share one payload and the headers that they have in common', () 
   assert.equal(draft.requestTo('aa', 'id-3', 'com.example.other').headers[1], 'com.example.other');
 });
 
-test('equal payloads have equal hashes, whatever goes with them', () => {
-  const hashOf = (notification: object) => new Draft(checkNotification(notification)).payloadHash;
-  assert.equal(hashOf({ payload: alert }), hashOf({ payload: alert, priority: 5 }));
-  assert.notEqual(hashOf({ payload: alert }), hashOf({ payload: { aps: { alert: 'Other' } } }));
-});
-
 test('the id of an alert is its collapse id too, unless its author said something of it', () => {
   const collapses = (notification: object) =>
     new Draft(checkNotification({ payload: alert, ...notification })).requestTo('aa', 'id', topic)

@@ -6,6 +6,7 @@ import { Draft } from '../../src/apns/draft.js';
 import { deliver } from '../../src/apns/policy.js';
 import { createPool } from '../../src/apns/pool.js';
 import { ProviderTokens } from '../../src/apns/provider-token.js';
+import type { Verdict } from '../../src/apns/verdict.js';
 import { checkNotification } from '../../src/notification/check.js';
 import { createSimulator, type Simulator, startTestDaemon } from '../../src/testing/index.js';
 import { call, send } from '../support/calling.js';
@@ -151,13 +152,16 @@ async function startWithClocks() {
     apples,
     simulator,
     deliverOne: () =>
-      deliver(
-        {
-          route: () => ({ sender, token }),
-          requestOver: () => draft.requestTo('aa11', randomUUID(), topic),
-          settled: () => {},
-        },
-        { deadline: Date.now() + 30_000 },
+      new Promise<Verdict>((settled, broke) =>
+        deliver(
+          {
+            route: () => ({ sender, token }),
+            requestOver: () => draft.requestTo('aa11', randomUUID(), topic),
+            settled,
+            broke,
+          },
+          { deadline: Date.now() + 30_000 },
+        ),
       ),
     signatures: () => new Set(simulator.requests.map(({ headers }) => headers.authorization)).size,
     async [Symbol.asyncDispose]() {

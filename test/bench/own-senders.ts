@@ -3,6 +3,7 @@ import type { CredentialsSource } from '../../dist/apns/credentials.js';
 import { Draft } from '../../dist/apns/draft.js';
 import { createPool } from '../../dist/apns/pool.js';
 import { ProviderTokens } from '../../dist/apns/provider-token.js';
+import type { Verdict } from '../../dist/apns/verdict.js';
 import { Apps } from '../../dist/daemon/apps.js';
 import { checkNotification } from '../../dist/notification/check.js';
 import { certificate } from '../apns/certificate.js';
@@ -27,7 +28,10 @@ export async function startOwn(target: Target & { certificate: boolean }): Promi
   return {
     async send(token, id, payload) {
       const draft = new Draft(checkNotification({ payload, priority: 10 }));
-      const verdict = await app.send(token, id, draft, { deadline: Date.now() + 30_000 });
+      const options = { deadline: Date.now() + 30_000 };
+      const verdict = await new Promise<Verdict>((answered, broke) =>
+        app.send(token, id, draft, options, { answered, broke }),
+      );
       if (verdict.kind === 'failed') throw verdict.error;
       return verdict.kind === 'accepted' ? 200 : verdict.httpStatus;
     },

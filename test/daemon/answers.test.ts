@@ -1,15 +1,53 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Verdict } from '../../src/apns/verdict.js';
-import { Answers, type Identity } from '../../src/daemon/answers.js';
+import { Answers } from '../../src/daemon/answers.js';
+import { Digest, Fingerprint } from '../../src/daemon/fingerprint.js';
 import { ApnsUnavailableError, InvalidArgumentError } from '../../src/errors.js';
 
 const accepted: Verdict = { kind: 'accepted' };
 const failed: Verdict = { kind: 'failed', error: new ApnsUnavailableError('no answer') };
 const later = Number.POSITIVE_INFINITY;
 
+/** What a notification is known by. */
+interface Identity {
+  appId: string;
+  token: string;
+  id: string;
+  payload: string;
+}
+
+function idOf(number: number): string {
+  return `1b9a1c6e-5f0f-4a53-9d3c-${number.toString(16).padStart(12, '0')}`;
+}
+
 function identity(changes: Partial<Identity> = {}): Identity {
-  return { appId: 'app', token: 'aa', id: 'id-1', payloadHash: 'one', ...changes };
+  return { appId: 'app', token: 'aa', id: idOf(1), payload: 'one', ...changes };
+}
+
+/** As `answers.once`, with a promise for who asks, and one of who sends. */
+function once(
+  answers: Answers,
+  { appId, token, id, payload }: Identity,
+  deadline: number,
+  send: () => Promise<Verdict>,
+): Promise<Verdict> {
+  return new Promise((answered, broke) =>
+    answers.once({
+      id,
+      fingerprint: new Fingerprint(new Digest(appId), token, id),
+      payload: new Digest(payload),
+      deadline,
+      send: (told) => {
+        send().then(
+          (verdict) => told.answered(verdict),
+          (error) => told.broke(error),
+        );
+      },
+      answered,
+      broke,
+    }),
+  );
 }
 
 /** Apple, as far as these tests need it: it answers what it is told to, when it is told to. */
@@ -21,7 +59,7 @@ class Apple {
 
 async function sendNow(answers: Answers, who: Identity, verdict: Verdict): Promise<boolean> {
   let sent = false;
-  await answers.once(who, later, async () => {
+  await once(answers, who, later, async () => {
     sent = true;
     return verdict;
   });
@@ -31,19 +69,19 @@ async function sendNow(answers: Answers, who: Identity, verdict: Verdict): Promi
 test('a repeat joins the one under way, and a later one gets the same answer', async () => {
   const answers = new Answers(10);
   const apple = new Apple();
-  const joined = [1, 2, 3].map(() => answers.once(identity(), later, apple.send));
+  const joined = [1, 2, 3].map(() => once(answers, identity(), later, apple.send));
   assert.equal(apple.answers.length, 1);
   const rejected: Verdict = { kind: 'rejected', reason: 'BadTopic', httpStatus: 400 };
   apple.answers[0]?.(rejected);
   assert.deepEqual(await Promise.all(joined), [rejected, rejected, rejected]);
-  assert.equal(await answers.once(identity(), later, apple.send), rejected);
+  assert.equal(await once(answers, identity(), later, apple.send), rejected);
   assert.equal(apple.answers.length, 1);
   assert.deepEqual(answers.counts, { underWay: 0, kept: 1, forgotten: 0 });
 });
 
 test('the same id is another notification with another token or of another app', async () => {
   const answers = new Answers(10);
-  for (const who of [{}, { token: 'bb' }, { appId: 'other' }, { id: 'id-2' }]) {
+  for (const who of [{}, { token: 'bb' }, { appId: 'other' }, { id: idOf(2) }]) {
     assert.ok(await sendNow(answers, identity(who), accepted));
     assert.ok(!(await sendNow(answers, identity(who), accepted)));
   }
@@ -52,19 +90,24 @@ test('the same id is another notification with another token or of another app',
 test('the same id and token with another payload are refused, under way and answered', async () => {
   const answers = new Answers(10);
   const apple = new Apple();
-  const other = identity({ payloadHash: 'other' });
-  const refused = { name: InvalidArgumentError.name, message: /id-1 was used for another payload/ };
-  const first = answers.once(identity(), later, apple.send);
-  await assert.rejects(answers.once(other, later, apple.send), refused);
+  const other = identity({ payload: 'other' });
+  const expectRefused = async () => {
+    const verdict = await once(answers, other, later, apple.send);
+    assert.ok(verdict.kind === 'failed' && verdict.error instanceof InvalidArgumentError);
+    assert.ok(verdict.error.message.startsWith(`id ${idOf(1)} was used for another payload`));
+  };
+  const first = once(answers, identity(), later, apple.send);
+  await expectRefused();
   apple.answers[0]?.(accepted);
   assert.equal(await first, accepted);
-  await assert.rejects(answers.once(other, later, apple.send), refused);
+  await expectRefused();
+  assert.equal(apple.answers.length, 1);
 });
 
 test('what failed is not remembered: one of those who had joined sends again, the others join it', async () => {
   const answers = new Answers(10);
   const apple = new Apple();
-  const joined = [1, 2, 3].map(() => answers.once(identity(), later, apple.send));
+  const joined = [1, 2, 3].map(() => once(answers, identity(), later, apple.send));
   apple.answers[0]?.(failed);
   assert.equal(await joined[0], failed);
   await new Promise((resolve) => setImmediate(resolve));
@@ -77,40 +120,50 @@ test('who has joined and has no time left gets the failure', async () => {
   let now = 0;
   const answers = new Answers(10, () => now);
   const apple = new Apple();
-  const first = answers.once(identity(), 100, apple.send);
-  const joined = answers.once(identity(), 100, apple.send);
+  const first = once(answers, identity(), 100, apple.send);
+  const joined = once(answers, identity(), 100, apple.send);
   now = 100;
   apple.answers[0]?.(failed);
   assert.deepEqual(await Promise.all([first, joined]), [failed, failed]);
   assert.equal(apple.answers.length, 1);
 });
 
+test('what breaks for one breaks for all who joined, and leaves nothing behind', async () => {
+  const answers = new Answers(10);
+  const send = () => Promise.reject(new Error('a bug'));
+  const joined = [1, 2].map(() => once(answers, identity(), later, send));
+  for (const each of joined) await assert.rejects(each, /a bug/);
+  assert.deepEqual(answers.counts, { underWay: 0, kept: 0, forgotten: 0 });
+});
+
 test('a send that throws leaves nothing behind', async () => {
   const answers = new Answers(10);
-  const broken = answers.once(identity(), later, () => Promise.reject(new Error('a bug')));
+  const broken = once(answers, identity(), later, () => {
+    throw new Error('a bug');
+  });
   await assert.rejects(broken, /a bug/);
   assert.deepEqual(answers.counts, { underWay: 0, kept: 0, forgotten: 0 });
 });
 
 test('the oldest answers go first, and it is counted that they went before their time', async () => {
   const answers = new Answers(3);
-  const ids = ['1', '2', '3', '4', '5'];
+  const ids = [1, 2, 3, 4, 5].map(idOf);
   for (const id of ids) await sendNow(answers, identity({ id }), accepted);
   assert.deepEqual(answers.counts, { underWay: 0, kept: 3, forgotten: 2 });
-  assert.ok(!(await sendNow(answers, identity({ id: '3' }), accepted)));
-  assert.ok(await sendNow(answers, identity({ id: '1' }), accepted));
+  assert.ok(!(await sendNow(answers, identity({ id: idOf(3) }), accepted)));
+  assert.ok(await sendNow(answers, identity({ id: idOf(1) }), accepted));
 });
 
 test('no answer is kept for more than ten minutes', async () => {
   let now = 0;
   const answers = new Answers(10, () => now);
-  await sendNow(answers, identity({ id: '1' }), accepted);
+  await sendNow(answers, identity({ id: idOf(1) }), accepted);
   now = 599_999;
-  assert.ok(!(await sendNow(answers, identity({ id: '1' }), accepted)));
+  assert.ok(!(await sendNow(answers, identity({ id: idOf(1) }), accepted)));
   now = 600_000;
-  assert.ok(await sendNow(answers, identity({ id: '1' }), accepted));
+  assert.ok(await sendNow(answers, identity({ id: idOf(1) }), accepted));
   assert.deepEqual(answers.counts, { underWay: 0, kept: 1, forgotten: 0 });
   now = 1_200_000;
-  await sendNow(answers, identity({ id: '2' }), accepted);
+  await sendNow(answers, identity({ id: idOf(2) }), accepted);
   assert.deepEqual(answers.counts, { underWay: 0, kept: 1, forgotten: 0 });
 });
