@@ -41,7 +41,7 @@ export class KeptAnswers {
   find(to: Fingerprint, payload: Digest): { samePayload: boolean; verdict: Verdict } | undefined {
     const words = this.#words;
     let number = this.#buckets[to.hash & this.#mask] ?? 0;
-    while ((this.#next - number) >>> 0 <= this.#size) {
+    while ((this.#next - 1 - number) >>> 0 < this.#size) {
       const place = number & this.#mask;
       const at = place * WORDS;
       if (

@@ -5,6 +5,7 @@ import type { SendOptions } from '../apns/sender.js';
 import type { Verdict } from '../apns/verdict.js';
 import { ApnsdError, OverloadedError } from '../errors.js';
 import { checkId, checkToken } from '../notification/address.js';
+import type { CheckedNotification } from '../notification/check.js';
 import { toJsonText } from '../rpc/json.js';
 import { PLAINLY_ACCEPTED, type SendAnswer, type WrittenAnswer } from '../rpc/methods.js';
 import type { Value } from '../rpc/xml.js';
@@ -22,28 +23,20 @@ export async function send(params: Value[], context: MethodContext): Promise<str
   const { timeoutMs, brief, groups, receivers } = readSendRequest(asText('request', text));
   expectRoom(app, groups);
   const now = Date.now();
-  const flow = new Flow();
-  const appDigest = new Digest(app.id);
   const gathering = new Gathering<WrittenAnswer>(receivers);
+  const call = {
+    app,
+    appDigest: new Digest(app.id),
+    brief,
+    gathering,
+    signal: context.signal,
+    flow: new Flow(),
+  };
   let place = 0;
-  for (const { notification, timeoutMs: ofGroup, to } of groups) {
-    const failed = notification instanceof ApnsdError;
-    const letter = failed
-      ? notification
-      : {
-          app,
-          appDigest,
-          draft: new Draft(notification),
-          payload: new Digest(notification.body),
-          options: {
-            deadline: now + Math.min(ofGroup ?? timeoutMs, timeoutMs),
-            signal: context.signal,
-            expiration: notification.expiration,
-            flow,
-          },
-          brief,
-          gathering,
-        };
+  for (const { notification, timeoutMs: own = timeoutMs, to } of groups) {
+    const deadline = now + Math.min(own, timeoutMs);
+    const letter =
+      notification instanceof ApnsdError ? notification : new Letter(call, notification, deadline);
     for (const [token, id] of to) {
       try {
         if (letter instanceof ApnsdError) throw letter;
@@ -74,15 +67,30 @@ function expectRoom(app: App, groups: SendGroup[]): void {
   );
 }
 
-/** What goes to the receivers of one group. */
-interface Letter {
+/** What all members of a call share. */
+interface SendCall {
   app: App;
   appDigest: Digest;
-  draft: Draft;
-  payload: Digest;
-  options: SendOptions;
   brief: boolean;
   gathering: Gathering<WrittenAnswer>;
+  signal: AbortSignal;
+  flow: Flow;
+}
+
+/** What goes to the receivers of one group. */
+class Letter {
+  readonly call: SendCall;
+  readonly draft: Draft;
+  readonly payload: Digest;
+  readonly options: SendOptions;
+
+  constructor(call: SendCall, notification: CheckedNotification, deadline: number) {
+    const { signal, flow } = call;
+    this.call = call;
+    this.draft = new Draft(notification);
+    this.payload = new Digest(notification.body);
+    this.options = { deadline, signal, expiration: notification.expiration, flow };
+  }
 }
 
 /** One receiver of a call. */
@@ -95,7 +103,7 @@ class Member implements Asker {
 
   constructor(letter: Letter, place: number, token: string, id: string) {
     this.id = id;
-    this.fingerprint = new Fingerprint(letter.appDigest, token, id);
+    this.fingerprint = new Fingerprint(letter.call.appDigest, token, id);
     this.#letter = letter;
     this.#place = place;
     this.#token = token;
@@ -110,17 +118,17 @@ class Member implements Asker {
   }
 
   send(told: Told): void {
-    const { app, draft, options } = this.#letter;
-    app.send(this.#token, this.id, draft, options, told);
+    const { call, draft, options } = this.#letter;
+    call.app.send(this.#token, this.id, draft, options, told);
   }
 
   answered(verdict: Verdict): void {
-    const { gathering, brief } = this.#letter;
+    const { gathering, brief } = this.#letter.call;
     gathering.settle(this.#place, answerOf(this.id, verdict, brief));
   }
 
   broke(error: unknown): void {
-    this.#letter.gathering.fail(error);
+    this.#letter.call.gathering.fail(error);
   }
 }
 
