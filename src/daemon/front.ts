@@ -133,9 +133,12 @@ export class Front {
   async #answer(response: ServerResponse, body: Buffer, refusal?: OverloadedError): Promise<void> {
     const { limits, signal } = this.#options;
     const undo: (() => void)[] = [];
-    const answer = Buffer.from(await this.#call(response.req, body, refusal, undo));
+    const answer = await this.#call(response.req, body, refusal, undo);
     if (this.#stopping) response.setHeader('Connection', 'close');
-    response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': answer.length });
+    response.writeHead(200, {
+      'Content-Type': 'text/xml',
+      'Content-Length': Buffer.byteLength(answer),
+    });
     // Ended only when it is out: a server that closes cuts off what has ended, whether it has been read or not.
     const taken = await writeAnswer(response, answer, limits.requestTimeoutMs, signal);
     response.end();

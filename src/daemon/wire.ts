@@ -59,7 +59,7 @@ export async function readBody(
  */
 export async function writeAnswer(
   response: ServerResponse,
-  answer: Buffer,
+  answer: string,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<boolean> {
