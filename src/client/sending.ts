@@ -7,6 +7,7 @@ import {
   checkNotification,
 } from '../notification/check.js';
 import { expired } from '../notification/expiration.js';
+import { newId } from '../notification/new-id.js';
 import type { Notification } from '../notification/notification.js';
 import type { Call, Caller, CallLimits } from './call.js';
 import { type Attempt, again, type Calls } from './calls.js';
@@ -157,13 +158,6 @@ export class Sending {
     if (debug.enabled) debug('%s: %s %s %s', appId, maskToken(token), id, status);
     if (receipt.status === 'rejected') this.#options.emit('rejected', receipt);
   }
-}
-
-function newId(): string {
-  const id = crypto.randomUUID();
-  // It is glued from pieces, each of which the garbage collector would move while it waits: this makes it one.
-  id.charCodeAt(0);
-  return id;
 }
 
 function expectObject(written: unknown): object {

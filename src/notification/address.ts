@@ -30,6 +30,16 @@ function only(read: (value: unknown, wrong: string[]) => string, value: unknown)
   return result;
 }
 
+/** By a table: whether the next of random digits is a letter, no processor guesses, and each wrong guess of a pattern's costs. */
+const hexDigits = new Uint8Array(128);
+for (const digit of '0123456789abcdef') hexDigits[digit.charCodeAt(0)] = 1;
+
+function countHexDigits(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length; at += 1) count += hexDigits[text.charCodeAt(at)] ?? 0;
+  return count;
+}
+
 const hexPairs = /^(?:[0-9a-f]{2})+$/i;
 
 /** Adds to what is wrong, as {@link readId} does. */
@@ -37,6 +47,9 @@ export function readToken(token: unknown, wrong: string[]): string {
   if (typeof token !== 'string') {
     wrong.push(`token is ${kindOf(token)}, expected a string of hex digits`);
     return '';
+  }
+  if (token.length > 0 && token.length % 2 === 0 && countHexDigits(token) === token.length) {
+    return token;
   }
   const digits = token.replace(/[\s<>]/g, '');
   if (!hexPairs.test(digits)) {
@@ -50,7 +63,24 @@ export function readToken(token: unknown, wrong: string[]): string {
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export function readId(id: unknown, wrong: string[]): string {
-  if (typeof id === 'string' && uuid.test(id)) return id.toLowerCase();
+  if (typeof id === 'string') {
+    if (isPlainUuid(id)) return id;
+    if (uuid.test(id)) return id.toLowerCase();
+  }
   wrong.push(`id is ${show(id)}, expected a UUID`);
   return '';
+}
+
+const dash = '-'.charCodeAt(0);
+
+/** With dashes in its four places, the other 32 are the digits. */
+function isPlainUuid(id: string): boolean {
+  return (
+    id.length === 36 &&
+    id.charCodeAt(8) === dash &&
+    id.charCodeAt(13) === dash &&
+    id.charCodeAt(18) === dash &&
+    id.charCodeAt(23) === dash &&
+    countHexDigits(id) === 32
+  );
 }

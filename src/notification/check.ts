@@ -3,6 +3,7 @@ import { InvalidArgumentError } from '../errors.js';
 import { readId, readToken } from './address.js';
 import { encodePayload } from './encode.js';
 import { expired, readExpiration } from './expiration.js';
+import { newId } from './new-id.js';
 import { inferPushType, isPushType, type PushType, pushTypes, rulesOf } from './push-type.js';
 import { checkRequirements } from './requirements.js';
 import { kindOf, show } from './show.js';
@@ -39,10 +40,10 @@ export function checkAddressed(
   notification: object,
   wrong: string[] = [],
 ): Addressed {
-  const id = Reflect.get(notification, 'id') ?? crypto.randomUUID();
+  const id: unknown = Reflect.get(notification, 'id') ?? undefined;
   const addressed = {
     token: readToken(token, wrong),
-    id: readId(id, wrong),
+    id: id === undefined ? newId() : readId(id, wrong),
     notification: readNotification(notification, wrong),
   };
   refuse(wrong, addressed.notification);

@@ -22,6 +22,8 @@ test('a token that is no hex is refused with no more than its last 6 characters'
     ['ab1', `token …ab1 is 3 characters long, ${expected}`],
     [`${'0'.repeat(63)}`, `token …000000 is 63 characters long, ${expected}`],
     [`${'0'.repeat(62)}xy`, `token …0000xy is not all hex digits, ${expected}`],
+    ['aé', `token …aé is not all hex digits, ${expected}`],
+    ['š1', `token …š1 is not all hex digits, ${expected}`],
     ['../../x1', `token …/../x1 is not all hex digits, ${expected}`],
     [undefined, 'token is undefined, expected a string of hex digits'],
     [null, 'token is null, expected a string of hex digits'],
@@ -40,9 +42,13 @@ test('a token that is no hex is refused with no more than its last 6 characters'
 test('an id is a UUID of any version, and becomes lower-case', () => {
   const id = '01234567-89AB-cdef-0123-456789ABCDEF';
   assert.equal(checkId(id), id.toLowerCase());
+  assert.equal(checkId(id.toLowerCase()), id.toLowerCase());
   const wrong: [id: unknown, shown: string][] = [
     ['', '""'],
     ['0123456789abcdef0123456789abcdef', '"0123456789abcdef0123456789abcdef"'],
+    ['01234567-89ab-cdef-01234-56789abcdef', '"01234567-89ab-cdef-01234-56789abcdef"'],
+    ['0123456-89ab-cdef-0123-456789abcdefa', '"0123456-89ab-cdef-0123-456789abcdefa"'],
+    ['01234567-89ab-cdef-0123-456789abcdeg', '"01234567-89ab-cdef-0123-456789abcdeg"'],
     [`${id} `, `"${id} "`],
     [`{${id}}`, `"{${id}}"`],
     [undefined, 'undefined'],
