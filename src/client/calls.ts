@@ -5,12 +5,12 @@ import { Call, type Caller, type CallLimits, type CallSurroundings } from './cal
 import { Deadlines } from './deadlines.js';
 import { createDebug } from './debug.js';
 import type { Emit } from './events.js';
+import type { AttemptOptions } from './exchange.js';
 import type { Footing } from './footing.js';
 import type { Healing } from './healing.js';
 import { Room } from './room.js';
 import type { Settings } from './settings.js';
 import { Slots } from './slots.js';
-import type { AttemptOptions } from './transport.js';
 
 const debug = createDebug('apnsd:client');
 

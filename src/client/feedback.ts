@@ -1,9 +1,9 @@
 /** Reads the daemon's lists of dead tokens, acknowledging each list by the call after it. */
 import { ProtocolError } from '../errors.js';
 import type { FeedbackResult } from '../rpc/methods.js';
+import type { AttemptOptions } from './exchange.js';
 import type { Footing } from './footing.js';
 import { feedbackEntries } from './pyapns.js';
-import type { AttemptOptions } from './transport.js';
 
 export interface DeadToken {
   token: string;

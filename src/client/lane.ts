@@ -4,9 +4,9 @@ import { expired } from '../notification/expiration.js';
 import { Fault } from '../rpc/faults.js';
 import type { WrittenAnswer } from '../rpc/methods.js';
 import { Batch, type Member } from './batch.js';
+import type { AttemptOptions } from './exchange.js';
 import { isNoSuchMethod } from './pyapns.js';
 import { encodeSend, readAnswers } from './send.js';
-import type { AttemptOptions } from './transport.js';
 
 export interface Route {
   /** Whether requests may still go this way. */
@@ -95,11 +95,18 @@ export class Lane {
 
   async #send(members: Member[]): Promise<void> {
     const giveBack = this.#takePlace();
-    const nobodyWaits = new AbortController();
     let waiting = members.length;
+    let giveUp: ((reason: unknown) => void) | undefined;
+    const look = () => {
+      if (waiting === 0) giveUp?.(new Error('nobody waits for it'));
+    };
     const left = () => {
       waiting -= 1;
-      if (waiting === 0) nobodyWaits.abort();
+      look();
+    };
+    const begun: AttemptOptions['begun'] = (end) => {
+      giveUp = end;
+      look();
     };
     for (const member of members) {
       member.left = left;
@@ -109,7 +116,7 @@ export class Lane {
     try {
       const timeoutMs = this.#route.timeoutMs();
       const text = encodeSend(members, timeoutMs);
-      const answer = await this.#route.send(text, { timeoutMs, signal: nobodyWaits.signal });
+      const answer = await this.#route.send(text, { timeoutMs, begun });
       answers = readAnswers(answer, members.length);
     } catch (error) {
       this.#failed(members, error);

@@ -4,9 +4,11 @@
  */
 import { loadDebug } from './debug.js';
 
-let loading: ReturnType<typeof load> | undefined;
+export type Loaded = Awaited<ReturnType<typeof load>>;
 
-export function packages(): ReturnType<typeof load> {
+let loading: Promise<Loaded> | undefined;
+
+export function packages(): Promise<Loaded> {
   loading ??= load();
   return loading;
 }

@@ -1,0 +1,130 @@
+/** One request and its answer: with a deadline, and an error of ours for whatever goes wrong. */
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { DaemonUnavailableError, InvalidArgumentError } from '../errors.js';
+import { errorOf, Fault } from '../rpc/faults.js';
+import { type Failure, failureOf, wasClosedUnderUs } from './failure.js';
+import type { Wire } from './wire.js';
+
+export interface AttemptOptions {
+  /** In milliseconds, from when the request leaves. */
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+  /** Is given what ends it, as a signal would: of one for each request the making shows in what a notification costs. */
+  begun?: (giveUp: (reason: unknown) => void) => void;
+}
+
+/** The package keeps all of it until a full collection: it holds neither what it sent nor who waits for the answer. */
+export class Exchange {
+  /** Rejects with ApnsdError, or with the reason why it was given up. */
+  readonly answer: Promise<unknown>;
+  /** It failed since the daemon had closed a kept connection. */
+  closedUnderUs = false;
+  readonly #wire: Wire;
+  readonly #signal: AbortSignal | undefined;
+  readonly #timer: NodeJS.Timeout;
+  readonly #onAbort = () => this.#giveUpOnSilence(this.#signal?.reason);
+  #resolve!: (answer: unknown) => void;
+  #reject!: (reason: unknown) => void;
+  #request: ClientRequest | undefined;
+  #over = false;
+
+  constructor(wire: Wire, method: string, params: unknown[], options: AttemptOptions) {
+    const { timeoutMs, signal, begun } = options;
+    this.#wire = wire;
+    this.#signal = signal;
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#timer = setTimeout(() => {
+      const reason = `${wire.shown} did not answer in ${timeoutMs} ms`;
+      this.#giveUpOnSilence(new DaemonUnavailableError(reason));
+    }, timeoutMs);
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal?.aborted) this.#onAbort();
+    begun?.((reason) => this.#giveUpOnSilence(reason));
+    if (!this.#over) this.#send(method, params);
+  }
+
+  #send(method: string, params: unknown[]): void {
+    try {
+      this.#request = this.#wire.send(method, params, (error, value) => this.#told(error, value));
+      this.#request.prependOnceListener('response', (response) =>
+        guardReader(response, (error) => this.#failed(error)),
+      );
+    } catch (error) {
+      // The package's serializer throws at characters that XML can't carry, and quotes the whole text, which may be a key.
+      this.#giveUp(withoutQuote(error as Error));
+    }
+  }
+
+  #told(error: object | null, value: unknown): void {
+    if (!error) {
+      this.#finish();
+      this.#resolve(value);
+    } else if (isFault(error)) {
+      this.#finish();
+      this.#reject(errorOf(new Fault(error.faultCode, error.faultString)));
+    } else this.#failed(error as Failure);
+  }
+
+  #failed(error: Failure): void {
+    // A request that was given up has an error of its own.
+    if (this.#over) return;
+    this.closedUnderUs = this.#request !== undefined && wasClosedUnderUs(this.#request, error);
+    this.#giveUp(failureOf(error, this.#wire.shown));
+  }
+
+  #giveUp(reason: unknown): void {
+    this.#finish();
+    this.#reject(reason);
+    // The package leaves a connection open whose answer it could not read.
+    this.#request?.destroy();
+  }
+
+  #giveUpOnSilence(reason: unknown): void {
+    if (this.#over) return;
+    this.#giveUp(reason);
+    // Where the network has gone without a word, it took them along.
+    this.#wire.dropIdle();
+  }
+
+  #finish(): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+function withoutQuote(error: Error): InvalidArgumentError {
+  if (error.message.startsWith('Invalid character (')) {
+    return new InvalidArgumentError('a parameter has a character that XML can not carry');
+  }
+  return new InvalidArgumentError(`a parameter can't be sent: ${error.message}`, { cause: error });
+}
+
+/** The package throws at a fault that is no struct, from where nobody could catch it: the end of a stream. */
+function guardReader(response: IncomingMessage, onFailure: (error: Failure) => void): void {
+  const pipe = response.pipe;
+  response.pipe = (reader, options) => {
+    const end = reader.end;
+    reader.end = () => {
+      try {
+        Reflect.apply(end, reader, []);
+      } catch (error) {
+        onFailure(Object.assign(error as Failure, { res: response }));
+      }
+      return reader;
+    };
+    return Reflect.apply(pipe, response, [reader, options]);
+  };
+}
+
+interface FaultLike {
+  faultCode: number;
+  faultString: string;
+}
+
+function isFault(error: object): error is FaultLike {
+  return 'faultCode' in error && typeof error.faultCode === 'number';
+}

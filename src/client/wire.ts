@@ -1,0 +1,64 @@
+/** The connections to a daemon, kept alive, and the `xmlrpc` package's client that writes to them. */
+import type { ClientRequest, Agent as HttpAgent } from 'node:http';
+import type { Loaded } from './packages.js';
+import type { Host } from './settings.js';
+
+/** Told what the package makes of the answer. */
+export type Told = (error: object | null, value: unknown) => void;
+
+export class Wire {
+  readonly shown: string;
+  readonly #agent: RememberingAgent;
+  readonly #client: ReturnType<Loaded['xmlrpc']['createClient']>;
+
+  constructor(host: Host, { xmlrpc, http, https }: Loaded) {
+    const { shown, secure, connect, path, authorization, tls } = host;
+    const headers = authorization === undefined ? {} : { Authorization: authorization };
+    this.shown = shown;
+    this.#agent = remembering(secure ? https.Agent : http.Agent);
+    // The package adds its own to it, and changes the length with each call: it is for nobody else.
+    const options = { ...connect, ...tls, path, headers, agent: this.#agent };
+    this.#client = secure ? xmlrpc.createSecureClient(options) : xmlrpc.createClient(options);
+  }
+
+  /**
+   * Sends a request.
+   * @throws what the package's serializer throws
+   */
+  send(method: string, params: unknown[], told: Told): ClientRequest {
+    this.#client.methodCall(method, params, told);
+    return this.#agent.latest as ClientRequest;
+  }
+
+  /** Closes the connections that carry nothing at the moment. */
+  dropIdle(): void {
+    for (const idle of Object.values(this.#agent.freeSockets)) {
+      for (const socket of idle ?? []) socket.destroy();
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+interface RememberingAgent extends HttpAgent {
+  latest: ClientRequest | undefined;
+}
+
+/**
+ * Remembers its latest request, so that whoever had it made can end it: the package gives it to nobody, has no deadline,
+ * and its `signal`, aborted while an answer comes in, ends in an uncaught AbortError.
+ */
+function remembering(Agent: typeof HttpAgent): RememberingAgent {
+  class Remembering extends Agent {
+    latest: ClientRequest | undefined;
+
+    addRequest(request: ClientRequest, options: object) {
+      this.latest = request;
+      // Not in the types, but what every agent package builds upon.
+      Reflect.apply(Reflect.get(Agent.prototype, 'addRequest'), this, [request, options]);
+    }
+  }
+  return new Remembering({ keepAlive: true });
+}
