@@ -21,5 +21,11 @@ async function load() {
     import('node:https'),
     loadDebug(),
   ]);
-  return { xmlrpc: xmlrpc.default, pRetry: pRetry.default, http, https };
+  /** Written as it is: the package would look through it six times. */
+  class RawText extends xmlrpc.default.CustomType {
+    override serialize(xml: { ele(name: string): { raw(text: string): unknown } }): unknown {
+      return xml.ele('string').raw(this.raw);
+    }
+  }
+  return { xmlrpc: xmlrpc.default, RawText, pRetry: pRetry.default, http, https };
 }

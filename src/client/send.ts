@@ -2,7 +2,6 @@
 import { ProtocolError } from '../errors.js';
 import type { CheckedNotification } from '../notification/check.js';
 import type { Notification } from '../notification/notification.js';
-import { escapeForXml } from '../rpc/json.js';
 import type { WrittenAnswer } from '../rpc/methods.js';
 
 /** A notification that is ready to travel, to however many receivers. */
@@ -24,11 +23,16 @@ export interface Letter {
 /** The daemon is told to answer this much earlier than we stop listening. */
 const marginMs = 1000;
 
+const fields = ['pushType', 'priority', 'topic', 'expiration', 'collapseId'] as const;
+
 export function encode(written: Notification, checked: CheckedNotification): Encoded {
-  const { body, ...fields } = checked;
   // The payload was encoded when it was checked; it is not encoded again.
-  const rest = JSON.stringify(fields).slice(1, -1);
-  return { written, checked, text: escapeForXml(`{"payload":${body},${rest}`) };
+  let text = `{"payload":${checked.body}`;
+  for (const field of fields) {
+    const value = checked[field];
+    if (value !== undefined) text += `,"${field}":${JSON.stringify(value)}`;
+  }
+  return { written, checked, text };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Shares requests of `apnsd.send` between calls of the same app on the same footing. */
+import { PlainJson } from '../rpc/json.js';
 import type { WrittenAnswer } from '../rpc/methods.js';
 import type { Member } from './batch.js';
 import type { Call } from './call.js';
@@ -52,7 +53,8 @@ export class Sharing {
     if (known) return known;
     const route: Route = {
       stands: () => this.#standing(appId) === footing,
-      send: (text, options) => footing.transport.call('apnsd.send', [appId, text], options),
+      send: (text, options) =>
+        footing.transport.call('apnsd.send', [appId, new PlainJson(text)], options),
       timeoutMs: () => this.#settings().timeoutMs,
     };
     const lanes = { single: new Lane(route), many: new Lane(route), pending: new Lane(route) };

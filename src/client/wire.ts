@@ -1,5 +1,6 @@
 /** The connections to a daemon, kept alive, and the `xmlrpc` package's client that writes to them. */
 import type { ClientRequest, Agent as HttpAgent } from 'node:http';
+import { PlainJson } from '../rpc/json.js';
 import type { Loaded } from './packages.js';
 import type { Host } from './settings.js';
 
@@ -10,11 +11,13 @@ export class Wire {
   readonly shown: string;
   readonly #agent: RememberingAgent;
   readonly #client: ReturnType<Loaded['xmlrpc']['createClient']>;
+  readonly #RawText: Loaded['RawText'];
 
-  constructor(host: Host, { xmlrpc, http, https }: Loaded) {
+  constructor(host: Host, { xmlrpc, RawText, http, https }: Loaded) {
     const { shown, secure, connect, path, authorization, tls } = host;
     const headers = authorization === undefined ? {} : { Authorization: authorization };
     this.shown = shown;
+    this.#RawText = RawText;
     this.#agent = remembering(secure ? https.Agent : http.Agent);
     // The package adds its own to it, and changes the length with each call: it is for nobody else.
     const options = { ...connect, ...tls, path, headers, agent: this.#agent };
@@ -26,7 +29,10 @@ export class Wire {
    * @throws what the package's serializer throws
    */
   send(method: string, params: unknown[], told: Told): ClientRequest {
-    this.#client.methodCall(method, params, told);
+    const written = params.map((param) =>
+      param instanceof PlainJson ? new this.#RawText(param.text) : param,
+    );
+    this.#client.methodCall(method, written, told);
     return this.#agent.latest as ClientRequest;
   }
 

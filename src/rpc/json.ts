@@ -16,3 +16,12 @@ export function escapeForXml(json: string): string {
     .replaceAll('\uffff', '\\uffff')
     .replaceAll(']]>', ']]\\u003e');
 }
+
+/** JSON text in which XML has nothing to escape. */
+export class PlainJson {
+  readonly text: string;
+
+  constructor(json: string) {
+    this.text = escapeForXml(json).replaceAll('&', '\\u0026').replaceAll('<', '\\u003c');
+  }
+}

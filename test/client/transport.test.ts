@@ -16,6 +16,7 @@ import {
   UnknownAppIdError,
 } from '../../src/index.js';
 import { Fault } from '../../src/rpc/faults.js';
+import { PlainJson } from '../../src/rpc/json.js';
 import { encodeAnswer } from '../../src/rpc/xml.js';
 import { createAuthority } from '../../src/testing/index.js';
 import { gateTo } from '../support/gate.js';
@@ -44,6 +45,14 @@ test('connections are kept alive and used again', async () => {
     assert.equal(await transport.call('m', [], limits), 'ok');
   }
   assert.equal(daemon.connections(), 1);
+});
+
+test('JSON text arrives as it was written, whatever it holds', async () => {
+  await using daemon = await scriptedDaemon(() => 'ok');
+  await using transport = transportTo(daemon.url);
+  const value = ['<b>&amp;</b>', ']]>', '\ufffe\uffff\ud800\0\r\n', 'é👋', '"\\u003c'];
+  await transport.call('m', [new PlainJson(JSON.stringify(value))], limits);
+  assert.deepEqual(JSON.parse(String(daemon.calls[0]?.params[0])), value);
 });
 
 test('path, query and secret are sent as configured', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { escapeForXml, toJsonText } from '../../src/rpc/json.js';
+import { escapeForXml, PlainJson, toJsonText } from '../../src/rpc/json.js';
 import { decodeCall } from '../../src/rpc/xml.js';
 import { serializeMethodCall } from './npm-xmlrpc.js';
 
@@ -12,6 +12,13 @@ test('what XML or npm xmlrpc can not carry is escaped, the rest is left as it is
   );
   assert.equal(toJsonText([[[']]>]]>']]]), '[[["]]\\u003e]]\\u003e"]]]');
   assert.equal(escapeForXml('["\\ufffe","\ufffe"]'), '["\\ufffe","\\ufffe"]');
+});
+
+test('plain JSON text has nothing that XML escapes, and says the same', () => {
+  const json = JSON.stringify({ '&lt;': ['<a>]]>&amp;</a>', '\ufffe\uffff', 'é👋'] });
+  const { text } = new PlainJson(json);
+  assert.doesNotMatch(text, /[&<\ufffe\uffff]|]]>/);
+  assert.deepEqual(JSON.parse(text), JSON.parse(json));
 });
 
 test('whatever JSON can carry survives the way through npm xmlrpc to the daemon', () => {
