@@ -18,6 +18,8 @@ export interface Route {
 
 /** While requests are under way the next one fills for so long, for each of them: a slow daemon gets fewer and fuller ones. */
 const paceMs = 2;
+/** Enough for a request not to wait for more: what it costs by itself is little for each then. */
+const fewMembers = 16;
 /** Keeps the daemon busy; with more, each would wait longer for the same. */
 const maxRecent = 8;
 /** A request that is away for longer waits for Apple, not for the daemon: it takes no other's place. */
@@ -61,16 +63,17 @@ export class Lane {
       if (!first) return;
       if (first.full || this.#waiting.length > 1) this.#depart();
       else {
-        this.#leaveSoon();
+        this.#leaveSoon(first);
         return;
       }
     }
   }
 
   /** At the end of this turn where nothing is under way: whoever calls in the same turn comes along. */
-  #leaveSoon(): void {
+  #leaveSoon(first: Batch): void {
     if (this.#immediate) return;
-    const restMs = this.#leftAt + paceMs * this.#underWay - Date.now();
+    const enough = first.members.length >= fewMembers;
+    const restMs = enough ? 0 : this.#leftAt + paceMs * this.#underWay - Date.now();
     if (restMs > 0 && this.#underWay > 0) this.#timer ??= setTimeout(() => this.#leave(), restMs);
     else this.#immediate = setImmediate(() => this.#leave());
   }
@@ -89,8 +92,12 @@ export class Lane {
       for (const member of lost) member.answered(undefined);
       return;
     }
-    const members = this.#waiting.shift()?.members.filter(mayLeave) ?? [];
-    if (members.length > 0) void this.#send(members);
+    const batch = this.#waiting.shift();
+    const members = batch?.members.filter(mayLeave) ?? [];
+    const more = this.#underWay > 0 || batch?.full;
+    for (const part of more ? [members] : halves(members)) {
+      if (part.length > 0) void this.#send(part);
+    }
   }
 
   async #send(members: Member[]): Promise<void> {
@@ -158,6 +165,12 @@ export class Lane {
       age();
     };
   }
+}
+
+/** So that the daemon is at one half while we are at the other; a few stay together. */
+function halves(members: Member[]): Member[][] {
+  const half = Math.floor(members.length / 2);
+  return half < fewMembers ? [members] : [members.slice(0, half), members.slice(half)];
 }
 
 /** Looked at when the request leaves. */
