@@ -2,16 +2,9 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { DaemonUnavailableError, InvalidArgumentError } from '../errors.js';
 import { errorOf, Fault } from '../rpc/faults.js';
+import type { AttemptOptions } from './attempt-options.js';
 import { type Failure, failureOf, wasClosedUnderUs } from './failure.js';
 import type { Wire } from './wire.js';
-
-export interface AttemptOptions {
-  /** In milliseconds, from when the request leaves. */
-  timeoutMs: number;
-  signal?: AbortSignal | undefined;
-  /** Is given what ends it, as a signal would: of one for each request the making shows in what a notification costs. */
-  begun?: (giveUp: (reason: unknown) => void) => void;
-}
 
 /** The package keeps all of it until a full collection: it holds neither what it sent nor who waits for the answer. */
 export class Exchange {

@@ -1,7 +1,7 @@
 /** Reads the daemon's lists of dead tokens, acknowledging each list by the call after it. */
 import { ProtocolError } from '../errors.js';
 import type { FeedbackResult } from '../rpc/methods.js';
-import type { AttemptOptions } from './exchange.js';
+import type { AttemptOptions } from './attempt-options.js';
 import type { Footing } from './footing.js';
 import { feedbackEntries } from './pyapns.js';
 

@@ -3,8 +3,8 @@ import { InvalidArgumentError, ProtocolError } from '../errors.js';
 import { expired } from '../notification/expiration.js';
 import { Fault } from '../rpc/faults.js';
 import type { WrittenAnswer } from '../rpc/methods.js';
+import type { AttemptOptions } from './attempt-options.js';
 import { Batch, type Member } from './batch.js';
-import type { AttemptOptions } from './exchange.js';
 import { isNoSuchMethod } from './pyapns.js';
 import { encodeSend, readAnswers } from './send.js';
 

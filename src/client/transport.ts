@@ -1,5 +1,6 @@
 /** Calls the daemon's methods over the `xmlrpc` package. */
-import { type AttemptOptions, Exchange } from './exchange.js';
+import type { AttemptOptions } from './attempt-options.js';
+import { Exchange } from './exchange.js';
 import { packages } from './packages.js';
 import type { Host } from './settings.js';
 import { Wire } from './wire.js';
