@@ -2,7 +2,7 @@
 
 import type { WrittenAnswer } from '../rpc/methods.js';
 import type { Call } from './call.js';
-import type { Letter } from './send.js';
+import { isSame, type Letter, lengthOf } from './send.js';
 
 /** A call that waits for its request to leave, or for the answer. */
 export interface Member {
@@ -19,8 +19,9 @@ export interface Member {
 const maxMembers = 200;
 /** In characters of JSON text. */
 const maxLength = 256 * 1024;
-/** What a receiver takes beside its token. */
+/** What a receiver takes beside its token, and a notification beside its payload and fields. */
 const receiverLength = 44;
+const notificationLength = 48;
 
 export class Batch {
   readonly members: Member[] = [];
@@ -41,9 +42,12 @@ export class Batch {
     if (this.full && this.members.length > 0) return false;
     const { token, encoded } = member.letter;
     const last = this.members.at(-1);
-    const shared = last?.letter.encoded.text === encoded.text;
+    const shared = last !== undefined && isSame(last.letter.encoded, encoded);
     const length =
-      this.#length + token.length + receiverLength + (shared ? 0 : encoded.text.length);
+      this.#length +
+      token.length +
+      receiverLength +
+      (shared ? 0 : notificationLength + lengthOf(encoded));
     if (last && length > maxLength) return false;
     this.#length = length;
     this.members.push(member);

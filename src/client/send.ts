@@ -9,8 +9,8 @@ export interface Encoded {
   /** As its author wrote it. */
   readonly written: Notification;
   readonly checked: CheckedNotification;
-  /** JSON text of its member of `notifications`, up to the receivers. */
-  readonly text: string;
+  /** JSON text of what goes beside the payload, a comma before each. */
+  readonly fields: string;
 }
 
 /** A notification and the one it is for. */
@@ -23,16 +23,25 @@ export interface Letter {
 /** The daemon is told to answer this much earlier than we stop listening. */
 const marginMs = 1000;
 
-const fields = ['pushType', 'priority', 'topic', 'expiration', 'collapseId'] as const;
+const fieldNames = ['pushType', 'priority', 'topic', 'expiration', 'collapseId'] as const;
 
 export function encode(written: Notification, checked: CheckedNotification): Encoded {
-  // The payload was encoded when it was checked; it is not encoded again.
-  let text = `{"payload":${checked.body}`;
-  for (const field of fields) {
-    const value = checked[field];
-    if (value !== undefined) text += `,"${field}":${JSON.stringify(value)}`;
+  let fields = '';
+  for (const name of fieldNames) {
+    const value = checked[name];
+    if (value !== undefined) fields += `,"${name}":${JSON.stringify(value)}`;
   }
-  return { written, checked, text };
+  return { written, checked, fields };
+}
+
+/** Whether they are the same for their receivers. */
+export function isSame(one: Encoded, other: Encoded): boolean {
+  return one === other || (one.checked.body === other.checked.body && one.fields === other.fields);
+}
+
+/** Of the JSON text, without the receivers. */
+export function lengthOf({ checked, fields }: Encoded): number {
+  return checked.body.length + fields.length;
 }
 
 /**
@@ -45,18 +54,19 @@ export function encodeSend(
 ): string {
   const now = performance.now();
   let text = `{"timeoutMs":${told(timeoutMs)},"brief":true,"notifications":[`;
-  let open: string | undefined;
+  let open: { encoded: Encoded; own: string } | undefined;
   for (const { letter, call } of members) {
     const { encoded, token, id } = letter;
     const leftMs = call.deadline - now;
     const own = leftMs < timeoutMs ? `,"timeoutMs":${told(leftMs)}` : '';
-    const notification = encoded.text + own;
     // Hex and a UUID: nothing in them is to be escaped.
     const receiver = `["${token}","${id}"]`;
-    if (notification === open) text += `,${receiver}`;
+    if (open && open.own === own && isSame(open.encoded, encoded)) text += `,${receiver}`;
     else {
-      text += `${open === undefined ? '' : ']},'}${notification},"to":[${receiver}`;
-      open = notification;
+      // The payload was encoded when it was checked; it is not encoded again.
+      const notification = `{"payload":${encoded.checked.body}${encoded.fields}${own}`;
+      text += `${open ? ']},' : ''}${notification},"to":[${receiver}`;
+      open = { encoded, own };
     }
   }
   return `${text}]}]}`;
