@@ -1,10 +1,11 @@
 /** The streams of one connection: a request and its response each. */
+import { type Bucketed, Buckets } from './buckets.js';
 import type { Exchange } from './exchange.js';
 import type { Frame } from './frame-reader.js';
 import { Breach } from './frames.js';
 import type { Head } from './response.js';
 
-export class Stream {
+export class Stream implements Bucketed<Stream> {
   readonly id: number;
   readonly exchange: Exchange;
   /** Apple acts on whole requests only: one whose end is still here was certainly not processed. */
@@ -18,7 +19,6 @@ export class Stream {
   /** The final response's head, once it came. */
   head: Head | undefined;
   received = 0;
-  /** The next one in the same bucket: the link is that of {@link Streams}. */
   next: Stream | undefined;
   readonly #cancel: (stream: Stream) => void;
   #body = '';
@@ -34,6 +34,10 @@ export class Stream {
     this.exchange = exchange;
     this.sendWindow = sendWindow;
     this.#cancel = cancel;
+  }
+
+  get bucketKey(): number {
+    return keyOf(this.id);
   }
 
   cancel(): void {
@@ -55,23 +59,20 @@ export class Stream {
   }
 }
 
-/** A connection carries about so many at once; ids go up by two. */
-const BUCKETS = 1024;
-
-function bucketOf(id: number): number {
-  return (id >> 1) & (BUCKETS - 1);
+/** Ids go up by two. */
+function keyOf(id: number): number {
+  return id >> 1;
 }
+
+/** A connection carries about so many at once. */
+const STREAM_BUCKETS = 1024;
 
 /** Cancelled streams we remember, to tell their late frames from a breach. */
 const MAX_CANCELLED = 10_000;
 
 export class Streams {
-  /**
-   * The open ones, by their ids. With a Map, which makes itself a new table for every thousand or so, the garbage
-   * collector takes the old tables for reasons to keep what was in them.
-   */
-  readonly #open: (Stream | undefined)[] = new Array(BUCKETS).fill(undefined);
-  #size = 0;
+  /** The open ones. */
+  readonly #open = new Buckets<Stream>(STREAM_BUCKETS);
   /** Cancelled by us, which the peer may not know yet. */
   readonly #cancelled = new Set<number>();
   /** Below this id we don't remember which were cancelled. */
@@ -80,16 +81,13 @@ export class Streams {
   next = 1;
 
   get size(): number {
-    return this.#size;
+    return this.#open.size;
   }
 
   add(exchange: Exchange, sendWindow: number, cancel: (stream: Stream) => void): Stream {
     const stream = new Stream(this.next, exchange, sendWindow, cancel);
     this.next += 2;
-    const bucket = bucketOf(stream.id);
-    stream.next = this.#open[bucket];
-    this.#open[bucket] = stream;
-    this.#size += 1;
+    this.#open.add(stream);
     exchange.carrier = stream;
     return stream;
   }
@@ -118,17 +116,7 @@ export class Streams {
 
   /** False where it was not open any more. */
   remove(stream: Stream): boolean {
-    const bucket = bucketOf(stream.id);
-    const first = this.#open[bucket];
-    if (first === stream) this.#open[bucket] = stream.next;
-    else {
-      let before = first;
-      while (before && before.next !== stream) before = before.next;
-      if (!before) return false;
-      before.next = stream.next;
-    }
-    this.#size -= 1;
-    stream.next = undefined;
+    if (!this.#open.remove(stream)) return false;
     stream.exchange.carrier = undefined;
     return true;
   }
@@ -151,14 +139,12 @@ export class Streams {
     return streams;
   }
 
-  *[Symbol.iterator](): Generator<Stream> {
-    for (const first of this.#open) {
-      for (let stream = first; stream; stream = stream.next) yield stream;
-    }
+  [Symbol.iterator](): Generator<Stream> {
+    return this.#open[Symbol.iterator]();
   }
 
   #get(id: number): Stream | undefined {
-    let stream = this.#open[bucketOf(id)];
+    let stream = this.#open.first(keyOf(id));
     while (stream && stream.id !== id) stream = stream.next;
     return stream;
   }

@@ -48,13 +48,14 @@ const reactions: ReadonlyMap<string, Reaction> = new Map<string, Reaction>([
 ]);
 const unknownStatus: Reaction = ['unavailable', 'repeat'];
 
-const accepted: Verdict = Object.freeze({ kind: 'accepted' });
+/** With nothing more to say. */
+export const plainlyAccepted: Verdict = Object.freeze({ kind: 'accepted' });
 
 export function verdictOn(outcome: Outcome): Verdict {
   if (outcome.kind !== 'response') return verdictOnSilence(outcome.cause);
   if (outcome.status !== 200) return verdictOnRefusal(outcome);
   const uniqueId = outcome.headers['apns-unique-id'];
-  return uniqueId === undefined ? accepted : { kind: 'accepted', uniqueId };
+  return uniqueId === undefined ? plainlyAccepted : { kind: 'accepted', uniqueId };
 }
 
 function verdictOnSilence(cause: Error): Verdict {

@@ -1,4 +1,5 @@
 /** The daemon's memory of notifications: a repeat joins the one under way or gets the answer given, and Apple sees it once. */
+import { type Bucketed, Buckets } from '../apns/buckets.js';
 import type { Verdict } from '../apns/verdict.js';
 import { InvalidArgumentError } from '../errors.js';
 import type { Told } from './apps.js';
@@ -26,18 +27,20 @@ interface Ledger {
   broke(underWay: UnderWay, error: unknown): void;
 }
 
-class UnderWay implements Told {
+class UnderWay implements Told, Bucketed<UnderWay> {
   readonly asker: Asker;
   /** Those who asked for the same meanwhile. */
   joined: Asker[] | undefined;
-  /** The next one in the same bucket. */
   next: UnderWay | undefined;
   readonly #ledger: Ledger;
 
-  constructor(asker: Asker, ledger: Ledger, next: UnderWay | undefined) {
+  constructor(asker: Asker, ledger: Ledger) {
     this.asker = asker;
     this.#ledger = ledger;
-    this.next = next;
+  }
+
+  get bucketKey(): number {
+    return this.asker.fingerprint.hash;
   }
 
   join(asker: Asker): void {
@@ -55,18 +58,16 @@ class UnderWay implements Told {
 }
 
 /** About so many are under way in a hurry. */
-const BUCKETS = 4096;
+const UNDER_WAY_BUCKETS = 4096;
 
 export class Answers {
   readonly #now: () => number;
   readonly #kept: KeptAnswers;
-  /** A Map, which makes itself new tables all the time, costs more than all the rest. */
-  readonly #underWay: (UnderWay | undefined)[] = new Array(BUCKETS).fill(undefined);
+  readonly #underWay = new Buckets<UnderWay>(UNDER_WAY_BUCKETS);
   readonly #ledger: Ledger = {
     answered: (underWay, verdict) => this.#answered(underWay, verdict),
     broke: (underWay, error) => this.#broke(underWay, error),
   };
-  #underWayCount = 0;
   #forgotten = 0;
 
   /** @param limit of Apple's final answers that are kept @param now UNIX milliseconds */
@@ -77,7 +78,7 @@ export class Answers {
 
   /** `forgotten`: answers that were dropped before their time, so that a repeat would have been sent again. */
   get counts(): { underWay: number; kept: number; forgotten: number } {
-    return { underWay: this.#underWayCount, kept: this.#kept.size, forgotten: this.#forgotten };
+    return { underWay: this.#underWay.size, kept: this.#kept.size, forgotten: this.#forgotten };
   }
 
   /**
@@ -99,10 +100,8 @@ export class Answers {
   }
 
   #send(asker: Asker): void {
-    const bucket = bucketOf(asker.fingerprint);
-    const underWay = new UnderWay(asker, this.#ledger, this.#underWay[bucket]);
-    this.#underWay[bucket] = underWay;
-    this.#underWayCount += 1;
+    const underWay = new UnderWay(asker, this.#ledger);
+    this.#underWay.add(underWay);
     try {
       asker.send(underWay);
     } catch (error) {
@@ -111,7 +110,7 @@ export class Answers {
   }
 
   #answered(underWay: UnderWay, verdict: Verdict): void {
-    if (!this.#remove(underWay)) return;
+    if (!this.#underWay.remove(underWay)) return;
     const { asker, joined = [] } = underWay;
     const now = this.#now();
     const failed = verdict.kind === 'failed';
@@ -126,33 +125,15 @@ export class Answers {
   }
 
   #broke(underWay: UnderWay, error: unknown): void {
-    if (!this.#remove(underWay)) return;
+    if (!this.#underWay.remove(underWay)) return;
     for (const asker of [underWay.asker, ...(underWay.joined ?? [])]) asker.broke(error);
   }
 
   #find(fingerprint: Fingerprint): UnderWay | undefined {
-    let underWay = this.#underWay[bucketOf(fingerprint)];
+    let underWay = this.#underWay.first(fingerprint.hash);
     while (underWay && !underWay.asker.fingerprint.equals(fingerprint)) underWay = underWay.next;
     return underWay;
   }
-
-  /** False where it was over. */
-  #remove(underWay: UnderWay): boolean {
-    const bucket = bucketOf(underWay.asker.fingerprint);
-    let before = this.#underWay[bucket];
-    if (before === underWay) this.#underWay[bucket] = underWay.next;
-    else {
-      while (before && before.next !== underWay) before = before.next;
-      if (!before) return false;
-      before.next = underWay.next;
-    }
-    this.#underWayCount -= 1;
-    return true;
-  }
-}
-
-function bucketOf({ hash }: Fingerprint): number {
-  return hash & (BUCKETS - 1);
 }
 
 function refuse(asker: Asker): void {

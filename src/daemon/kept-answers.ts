@@ -1,12 +1,10 @@
 /** Apple's newest answers, in flat arrays: as many objects that come and go would keep the garbage collector busy. */
-import type { Verdict } from '../apns/verdict.js';
+import { plainlyAccepted, type Verdict } from '../apns/verdict.js';
 import type { Digest, Fingerprint } from './fingerprint.js';
 
 /** Of each answer: whom and what it was for, and the one before it in the same bucket. */
 const WORDS = 9;
 const BEFORE = 8;
-
-const accepted: Verdict = Object.freeze({ kind: 'accepted' });
 
 export class KeptAnswers {
   readonly #limit: number;
@@ -17,7 +15,7 @@ export class KeptAnswers {
   readonly #givenAt: Float64Array;
   /** The newest answer of each. From an answer to the one before it, a bucket ends at the first that is not kept any more. */
   readonly #buckets: Int32Array;
-  /** What is more than acceptance. */
+  /** What says more than {@link plainlyAccepted}. */
   readonly #verdicts = new Map<number, Verdict>();
   /** Answers are numbered; 32 bits of that are enough. */
   #next = 1;
@@ -53,7 +51,7 @@ export class KeptAnswers {
         words[at + 5] === to.to1
       ) {
         const samePayload = words[at + 6] === payload.high && words[at + 7] === payload.low;
-        return { samePayload, verdict: this.#verdicts.get(place) ?? accepted };
+        return { samePayload, verdict: this.#verdicts.get(place) ?? plainlyAccepted };
       }
       number = words[at + BEFORE] ?? 0;
     }
@@ -82,9 +80,8 @@ export class KeptAnswers {
     words[at + BEFORE] = this.#buckets[bucket] ?? 0;
     this.#buckets[bucket] = number;
     this.#givenAt[place] = givenAt;
-    if (verdict.kind !== 'accepted' || verdict.uniqueId !== undefined) {
-      this.#verdicts.set(place, verdict);
-    } else if (this.#verdicts.size > 0) this.#verdicts.delete(place);
+    if (verdict !== plainlyAccepted) this.#verdicts.set(place, verdict);
+    else if (this.#verdicts.size > 0) this.#verdicts.delete(place);
     return !full;
   }
 

@@ -2,7 +2,7 @@
 import { Draft } from '../apns/draft.js';
 import { Flow } from '../apns/line.js';
 import type { SendOptions } from '../apns/sender.js';
-import type { Verdict } from '../apns/verdict.js';
+import { plainlyAccepted, type Verdict } from '../apns/verdict.js';
 import { ApnsdError, OverloadedError } from '../errors.js';
 import { checkId, checkToken } from '../notification/address.js';
 import type { CheckedNotification } from '../notification/check.js';
@@ -134,7 +134,7 @@ class Member implements Asker {
 
 function answerOf(id: string, verdict: Verdict, brief: boolean): WrittenAnswer {
   if (verdict.kind === 'failed') return failure(id, verdict.error);
-  if (brief && verdict.kind === 'accepted' && !verdict.uniqueId) return PLAINLY_ACCEPTED;
+  if (brief && verdict === plainlyAccepted) return PLAINLY_ACCEPTED;
   const { kind, ...rest } = verdict;
   return { status: kind, id, ...rest } as SendAnswer;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Verdict } from '../../src/apns/verdict.js';
+import { plainlyAccepted, type Verdict } from '../../src/apns/verdict.js';
 import { Digest, Fingerprint } from '../../src/daemon/fingerprint.js';
 import { KeptAnswers } from '../../src/daemon/kept-answers.js';
 
@@ -15,7 +15,7 @@ const fingerprints = Array.from({ length: 12 }, (_, number) => {
 });
 
 const verdicts: Verdict[] = [
-  { kind: 'accepted' },
+  plainlyAccepted,
   { kind: 'accepted', uniqueId: 'unique' },
   { kind: 'rejected', reason: 'BadTopic', httpStatus: 400 },
 ];
