@@ -33,5 +33,10 @@ export function createDebug(name: string): Debug {
       () => undefined,
     );
   };
-  return Object.defineProperty(debug, 'enabled', { get: () => lines()?.enabled ?? true }) as Debug;
+  const enabled = () => {
+    const write = lines();
+    // Without DEBUG in the environment the package says undefined.
+    return write ? Boolean(write.enabled) : true;
+  };
+  return Object.defineProperty(debug, 'enabled', { get: enabled }) as Debug;
 }

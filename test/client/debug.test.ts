@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { after, test } from 'node:test';
-import { format } from 'node:util';
+import { format, promisify } from 'node:util';
 import debugPackage from 'debug';
 import { createDebug, loadDebug } from '../../src/client/debug.js';
 
@@ -23,6 +24,21 @@ test('lines from before the package was loaded are not lost, and come first', as
   heal('done');
   const said = lines.map((line) => /apnsd:\w+ (2 knocks|accepted|done)/.exec(line)?.[0]);
   assert.deepEqual(said, ['apnsd:heal 2 knocks', 'apnsd:client accepted', 'apnsd:heal done']);
+});
+
+test('in an app that never enabled any line, none is enabled', async () => {
+  const { DEBUG: _, ...env } = process.env;
+  const code = `
+    import { createDebug, loadDebug } from '${import.meta.resolve('../../src/client/debug.js')}';
+    await loadDebug();
+    console.log(createDebug('apnsd:client').enabled);
+  `;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '-e', code],
+    { env },
+  );
+  assert.equal(stdout.trim(), 'false');
 });
 
 test('what an app enables and disables at run time counts from then on', async () => {
