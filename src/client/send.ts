@@ -25,13 +25,31 @@ const marginMs = 1000;
 
 const fieldNames = ['pushType', 'priority', 'topic', 'expiration', 'collapseId'] as const;
 
+/** The latest: an app's notifications are much alike, and one text does for all that wait. */
+let latest: { checked: Partial<CheckedNotification>; fields: string } = { checked: {}, fields: '' };
+
 export function encode(written: Notification, checked: CheckedNotification): Encoded {
+  if (!hasFieldsOf(latest.checked, checked)) latest = { checked, fields: fieldsOf(checked) };
+  return { written, checked, fields: latest.fields };
+}
+
+function hasFieldsOf(one: Partial<CheckedNotification>, other: CheckedNotification): boolean {
+  return (
+    one.pushType === other.pushType &&
+    one.priority === other.priority &&
+    one.topic === other.topic &&
+    one.expiration === other.expiration &&
+    one.collapseId === other.collapseId
+  );
+}
+
+function fieldsOf(checked: CheckedNotification): string {
   let fields = '';
   for (const name of fieldNames) {
     const value = checked[name];
     if (value !== undefined) fields += `,"${name}":${JSON.stringify(value)}`;
   }
-  return { written, checked, fields };
+  return fields;
 }
 
 /** Whether they are the same for their receivers. */

@@ -78,8 +78,9 @@ const names = new Set([
 ]);
 
 function readNotification(notification: object, wrong: string[]): CheckedNotification {
-  for (const name of Object.keys(notification)) {
-    if (names.has(name)) continue;
+  // Not by Object.keys, which makes a list: there may be fifty thousand of them a second.
+  for (const name in notification) {
+    if (names.has(name) || !Object.hasOwn(notification, name)) continue;
     const known = [...names].join(', ');
     wrong.push(`${name.slice(0, 40)} is no field of a notification, expected ${known}`);
   }

@@ -89,11 +89,12 @@ export function checkRequirements(pushType: PushType, payload: object, wrong: st
 }
 
 function demand(
-  all: readonly Requirement[] = [],
+  all: readonly Requirement[] | undefined,
   payload: object,
   whom: string,
   wrong: string[],
 ): void {
+  if (!all) return;
   for (const { name, expected, holds } of all) {
     const value = name.split('.').reduce<unknown>((within, part) => Object(within)[part], payload);
     if (!holds(value))
