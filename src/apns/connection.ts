@@ -136,11 +136,19 @@ export class Connection implements Listener {
     return this.#proven && !this.#hasRoom();
   }
 
-  /** Sends what waits, all that this tick brings in one write. */
-  wake(): void {
-    if (this.#awake || this.#state.phase === 'closed') return;
-    this.#awake = true;
-    setImmediate(() => this.#pump());
+  /** Sends what waits, in one write. */
+  pump(): void {
+    this.#awake = false;
+    if (this.#state.phase === 'closed' || this.#outbox.full) return;
+    this.#writer.resume();
+    while (this.#hasRoom()) {
+      const exchange = this.#owner.next(this);
+      if (!exchange) break;
+      this.#open(exchange);
+    }
+    const unfinished = this.#outbox.length >= this.#limits.maxWriteBytes;
+    this.#outbox.flush();
+    if (unfinished) this.#wake();
   }
 
   /** Takes no new requests, and closes when those under way are over. */
@@ -166,25 +174,18 @@ export class Connection implements Listener {
     socket.unref();
     socket.setNoDelay(true);
     socket.on('secureConnect', () => this.#onSecure());
-    socket.on('drain', () => this.wake());
+    socket.on('drain', () => this.#wake());
     socket.on('error', (error) => this.#end(this.#describe(error.message, error)));
     socket.on('end', () => this.#end(this.#hungUp()));
     socket.on('close', () => this.#end(this.#hungUp()));
     return socket;
   }
 
-  #pump(): void {
-    this.#awake = false;
-    if (this.#state.phase === 'closed' || this.#outbox.full) return;
-    this.#writer.resume();
-    while (this.#hasRoom()) {
-      const exchange = this.#owner.next(this);
-      if (!exchange) break;
-      this.#open(exchange);
-    }
-    const unfinished = this.#outbox.length >= this.#limits.maxWriteBytes;
-    this.#outbox.flush();
-    if (unfinished) this.wake();
+  /** Sends what waits when this tick has brought it all. */
+  #wake(): void {
+    if (this.#awake || this.#state.phase === 'closed') return;
+    this.#awake = true;
+    setImmediate(() => this.pump());
   }
 
   #hasRoom(): boolean {
@@ -230,7 +231,7 @@ export class Connection implements Listener {
     if (!this.#streams.cancel(stream)) return;
     this.#writer.abandon(stream);
     this.#outbox.push(makeFrame(FrameType.resetStream, 0, stream.id, uint32(code)));
-    this.wake();
+    this.#wake();
     this.#endIfDone();
   }
 
@@ -252,7 +253,7 @@ export class Connection implements Listener {
     if (this.#state.phase === 'closed') return true;
     try {
       this.#receiver.push(bytes, length);
-      this.wake();
+      this.#wake();
       this.#endIfDone();
     } catch (error) {
       if (!(error instanceof Breach)) throw error;
@@ -341,7 +342,7 @@ export class Connection implements Listener {
       case 'must ping':
         this.#pulse.pingSent();
         this.#outbox.push(makeFrame(FrameType.ping, 0, 0, PING_PAYLOAD));
-        this.wake();
+        this.#wake();
         break;
       case 'well':
         if (!busy) this.#owner.idle(this, this.#pulse.idleMs);

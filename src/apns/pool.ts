@@ -316,7 +316,7 @@ class Pool implements Sender, Owner {
     this.#wakeScheduled = true;
     setImmediate(() => {
       this.#wakeScheduled = false;
-      for (const connection of this.#connections) connection.wake();
+      for (const connection of this.#connections) connection.pump();
       this.#dialIfNeeded();
     });
   }
