@@ -608,7 +608,8 @@ for (const lastStream of [0, 1, 3, 5, 7, 9, 2 ** 31 - 1]) {
       pool.send(request(body), later()),
     );
     await peer.requests(4);
-    peer.write(goAway(lastStream, 0, '{"reason":"Shutdown"}'));
+    peer.write(frame(Type.ping, 0, 0, 'have you'), goAway(lastStream, 0, '{"reason":"Shutdown"}'));
+    await peer.take(Type.ping);
     const kept = [1, 3, 5, 7, 9].filter((stream) => stream <= lastStream);
     // The successor is dialled although the old one still has work.
     const later1 = pool.send(request('sixth'), later());
