@@ -2,8 +2,9 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { DaemonUnavailableError, InvalidArgumentError } from '../errors.js';
 import { errorOf, Fault } from '../rpc/faults.js';
+import { decodeAnswer } from '../rpc/xml.js';
 import type { AttemptOptions } from './attempt-options.js';
-import { type Failure, failureOf, wasClosedUnderUs } from './failure.js';
+import { refusalOf, unreachable, wasClosedUnderUs } from './failure.js';
 import type { Wire } from './wire.js';
 
 /** The package keeps all of it until a full collection: it holds neither what it sent nor who waits for the answer. */
@@ -41,31 +42,49 @@ export class Exchange {
 
   #send(method: string, params: unknown[]): void {
     try {
-      this.#request = this.#wire.send(method, params, (error, value) => this.#told(error, value));
-      this.#request.prependOnceListener('response', (response) =>
-        guardReader(response, (error) => this.#failed(error)),
-      );
+      this.#request = this.#wire.send(method, params, {
+        answers: (response) => this.#read(response),
+        failed: (error) => this.#failed(error),
+      });
     } catch (error) {
       // The package's serializer throws at characters that XML can't carry, and quotes the whole text, which may be a key.
       this.#giveUp(withoutQuote(error as Error));
     }
   }
 
-  #told(error: object | null, value: unknown): void {
-    if (!error) {
-      this.#finish();
-      this.#resolve(value);
-    } else if (isFault(error)) {
-      this.#finish();
-      this.#reject(errorOf(new Fault(error.faultCode, error.faultString)));
-    } else this.#failed(error as Failure);
+  #read(response: IncomingMessage): void {
+    const { shown } = this.#wire;
+    const refusal = refusalOf(response, shown);
+    if (refusal) {
+      this.#giveUp(refusal);
+      return;
+    }
+    const pieces: Buffer[] = [];
+    response.on('data', (piece: Buffer) => pieces.push(piece));
+    response.once('error', (error) => this.#giveUp(unreachable(error, shown)));
+    response.once('end', () => this.#answered(Buffer.concat(pieces), response));
   }
 
-  #failed(error: Failure): void {
+  #answered(body: Buffer, { headers }: IncomingMessage): void {
+    let answer: unknown;
+    try {
+      answer = decodeAnswer(body, headers['content-type']);
+    } catch (cause) {
+      const what = `${this.#wire.shown} answered what is not XML-RPC`;
+      this.#giveUp(new DaemonUnavailableError(what, { cause }));
+      return;
+    }
+    if (this.#over) return;
+    this.#finish();
+    if (answer instanceof Fault) this.#reject(errorOf(answer));
+    else this.#resolve(answer);
+  }
+
+  #failed(error: Error): void {
     // A request that was given up has an error of its own.
     if (this.#over) return;
     this.closedUnderUs = this.#request !== undefined && wasClosedUnderUs(this.#request, error);
-    this.#giveUp(failureOf(error, this.#wire.shown));
+    this.#giveUp(unreachable(error, this.#wire.shown));
   }
 
   #giveUp(reason: unknown): void {
@@ -94,30 +113,4 @@ function withoutQuote(error: Error): InvalidArgumentError {
     return new InvalidArgumentError('a parameter has a character that XML can not carry');
   }
   return new InvalidArgumentError(`a parameter can't be sent: ${error.message}`, { cause: error });
-}
-
-/** The package throws at a fault that is no struct, from where nobody could catch it: the end of a stream. */
-function guardReader(response: IncomingMessage, onFailure: (error: Failure) => void): void {
-  const pipe = response.pipe;
-  response.pipe = (reader, options) => {
-    const end = reader.end;
-    reader.end = () => {
-      try {
-        Reflect.apply(end, reader, []);
-      } catch (error) {
-        onFailure(Object.assign(error as Failure, { res: response }));
-      }
-      return reader;
-    };
-    return Reflect.apply(pipe, response, [reader, options]);
-  };
-}
-
-interface FaultLike {
-  faultCode: number;
-  faultString: string;
-}
-
-function isFault(error: object): error is FaultLike {
-  return 'faultCode' in error && typeof error.faultCode === 'number';
 }

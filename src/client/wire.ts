@@ -1,11 +1,16 @@
 /** The connections to a daemon, kept alive, and the `xmlrpc` package's client that writes to them. */
-import type { ClientRequest, Agent as HttpAgent } from 'node:http';
+import type { ClientRequest, Agent as HttpAgent, IncomingMessage } from 'node:http';
 import { PlainJson } from '../rpc/json.js';
 import type { Loaded } from './packages.js';
 import type { Host } from './settings.js';
 
-/** Told what the package makes of the answer. */
-export type Told = (error: object | null, value: unknown) => void;
+/** Told what comes of a request. */
+export interface Told {
+  /** An answer begins. */
+  answers: (response: IncomingMessage) => void;
+  /** None comes any more. */
+  failed: (error: Error) => void;
+}
 
 export class Wire {
   readonly shown: string;
@@ -25,15 +30,18 @@ export class Wire {
   }
 
   /**
-   * Sends a request.
+   * Sends a request. The answer is not the package's to read: its reader throws where nobody could catch it, takes more
+   * time than all the rest of a request, and what it has to do with, Node keeps until a full collection.
    * @throws what the package's serializer throws
    */
-  send(method: string, params: unknown[], told: Told): ClientRequest {
+  send(method: string, params: unknown[], { answers, failed }: Told): ClientRequest {
     const written = params.map((param) =>
       param instanceof PlainJson ? new this.#RawText(param.text) : param,
     );
-    this.#client.methodCall(method, written, told);
-    return this.#agent.latest as ClientRequest;
+    // Of its answer the package tells nothing then: what is left to it are the errors of the request.
+    this.#client.methodCall(method, written, (error) => failed(error as Error));
+    const request = this.#agent.latest as ClientRequest;
+    return request.removeAllListeners('response').once('response', answers);
   }
 
   /** Closes the connections that carry nothing at the moment. */

@@ -1,7 +1,7 @@
-/** The daemon's reading of XML-RPC calls: takes what real clients send, refuses what could mean two things. */
+/** Reads XML-RPC calls and answers: takes what real clients and servers send, refuses what could mean two things. */
 import { decodeText } from './charset.js';
 import { excerpt } from './excerpt.js';
-import { type Fault, NOT_A_CALL } from './faults.js';
+import { Fault, NOT_A_CALL } from './faults.js';
 import { scalars, type Value } from './value.js';
 import { XmlReader } from './xml-reader.js';
 
@@ -50,10 +50,31 @@ const NOT_SPACE = /[^ \t\n]/;
  * for other XML than a call, for values that are not of their type and for what is beyond the limits.
  */
 export function decodeCall(body: Buffer, contentType?: string, limits?: Partial<Limits>): Call {
-  return new CallReader(decodeText(body, contentType), limits).call();
+  return new Reader(decodeText(body, contentType), limits).call();
 }
 
-class CallReader {
+/** Its caller has chosen the daemon, and may ask for as much as it has. */
+const answerLimits: Readonly<Limits> = {
+  ...defaultLimits,
+  values: Number.POSITIVE_INFINITY,
+  textLength: Number.POSITIVE_INFINITY,
+};
+
+/**
+ * Reads the body of an answer: the value that it gives, or the fault that it is. `contentType` as for
+ * {@link decodeCall}, which throws the same for what is no answer.
+ */
+export function decodeAnswer(body: Buffer, contentType?: string): Value | Fault {
+  return new Reader(decodeText(body, contentType), answerLimits).answer();
+}
+
+/** The members of a fault's struct. */
+interface FaultStruct {
+  faultCode: unknown;
+  faultString: unknown;
+}
+
+class Reader {
   readonly #xml: XmlReader;
   readonly #limits: Limits;
   #values = 0;
@@ -81,6 +102,36 @@ class CallReader {
     xml.leave();
     xml.end();
     return { method, params };
+  }
+
+  answer(): Value | Fault {
+    const xml = this.#xml;
+    xml.enter('methodResponse');
+    const answer = xml.nextIs('fault') ? this.#fault() : this.#result();
+    xml.leave();
+    xml.end();
+    return answer;
+  }
+
+  #result(): Value {
+    const xml = this.#xml;
+    xml.enter('params');
+    xml.enter('param');
+    const value = this.#value(0);
+    xml.leave();
+    xml.leave();
+    return value;
+  }
+
+  #fault(): Fault {
+    const xml = this.#xml;
+    xml.enter('fault');
+    const { faultCode, faultString }: Partial<FaultStruct> = Object(this.#value(0));
+    if (typeof faultCode !== 'number' || typeof faultString !== 'string') {
+      throw xml.fault(NOT_A_CALL, 'the fault has no faultCode and faultString');
+    }
+    xml.leave();
+    return new Fault(faultCode, faultString);
   }
 
   #value(depth: number): Value {

@@ -68,6 +68,11 @@ export class XmlReader {
     return this.#text.charCodeAt(this.#at + 1) !== SLASH;
   }
 
+  /** Whether that is an element `name`. */
+  nextIs(name: string): boolean {
+    return this.hasChild() && this.#text.startsWith(name, this.#at + 1);
+  }
+
   /** Opens the element that {@link hasChild} saw, whatever its name. */
   open(): string {
     const text = this.#text;

@@ -1,5 +1,5 @@
-/** The XML-RPC codec of the daemon, by name; no logic. The client has the package `xmlrpc`. */
+/** The XML-RPC codec, by name; no logic. The daemon needs all of it, the client, whose package writes its calls, reads answers. */
 
-export { type Call, decodeCall, defaultLimits, type Limits } from './decode.js';
+export { type Call, decodeAnswer, decodeCall, defaultLimits, type Limits } from './decode.js';
 export { type EncodeOptions, encodeAnswer, encodeFault } from './encode.js';
 export type { Value } from './value.js';
