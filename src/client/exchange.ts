@@ -7,7 +7,6 @@ import type { AttemptOptions } from './attempt-options.js';
 import { refusalOf, unreachable, wasClosedUnderUs } from './failure.js';
 import type { Wire } from './wire.js';
 
-/** The package keeps all of it until a full collection: it holds neither what it sent nor who waits for the answer. */
 export class Exchange {
   /** Rejects with ApnsdError, or with the reason why it was given up. */
   readonly answer: Promise<unknown>;
@@ -66,6 +65,7 @@ export class Exchange {
   }
 
   #answered(body: Buffer, { headers }: IncomingMessage): void {
+    if (this.#over) return;
     let answer: unknown;
     try {
       answer = decodeAnswer(body, headers['content-type']);
@@ -74,7 +74,6 @@ export class Exchange {
       this.#giveUp(new DaemonUnavailableError(what, { cause }));
       return;
     }
-    if (this.#over) return;
     this.#finish();
     if (answer instanceof Fault) this.#reject(errorOf(answer));
     else this.#resolve(answer);
@@ -90,7 +89,7 @@ export class Exchange {
   #giveUp(reason: unknown): void {
     this.#finish();
     this.#reject(reason);
-    // The package leaves a connection open whose answer it could not read.
+    // Of a connection that has not brought an answer, nobody knows what else it brings.
     this.#request?.destroy();
   }
 

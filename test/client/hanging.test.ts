@@ -128,7 +128,7 @@ test('a knock that hangs holds no call beyond its deadline', async () => {
   await assert.rejects(call, DeadlineError);
 });
 
-test('an answer on which the package throws a TypeError ends no repair', async () => {
+test('a fault that is no struct ends no repair', async () => {
   let left = 3;
   await using daemon = await scriptedDaemon(
     except('apnsd.provision', cut, (call, response) => {

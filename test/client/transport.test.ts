@@ -94,7 +94,7 @@ test('what is no answer is the error that design tables for it', async () => {
       DaemonUnavailableError,
     ],
     [
-      'a fault that is no struct, on which the package throws where nobody could catch it',
+      'a fault that is no struct, on which the package would throw where nobody could catch it',
       (_, response) => void response.end('<methodResponse><fault></fault></methodResponse>'),
       DaemonUnavailableError,
     ],
