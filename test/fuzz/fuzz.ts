@@ -7,6 +7,8 @@ import { fork } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { Fault } from '../../src/rpc/faults.js';
+import { decodeAnswer } from '../../src/rpc/xml.js';
 import { deserializeMethodResponse } from '../rpc/npm-xmlrpc.js';
 import { callXml } from '../support/calling.js';
 import { type Input, inputOf } from './inputs.js';
@@ -136,6 +138,8 @@ function readAnswer({ status, body }: Answer, number: number): string {
   const [, value, faultCode] = ANSWER.exec(body) ?? [];
   assert.ok(status === 200 && (value ?? faultCode), `HTTP ${status}: ${body}`);
   if (number % READ_EACH === 0) readByNpm(body);
+  const read = decodeAnswer(Buffer.from(body));
+  assert.equal(read instanceof Fault ? read.faultCode : undefined, faultCode && Number(faultCode));
   if (value) return value === '<value><nil/></value>' ? 'nil' : 'a value';
   assert.ok(faults.has(Number(faultCode)), body);
   return `fault ${faultCode}`;
