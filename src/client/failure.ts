@@ -14,8 +14,9 @@ export function refusalOf(
 ): ApnsdError | undefined {
   if (status === 200) return undefined;
   const what = `${host} answered HTTP ${status}`;
-  if (status === 401 || status === 403)
+  if (status === 401 || status === 403) {
     return new AuthenticationError(`${what}: wrong or missing secret`);
+  }
   if (status === 408 || status === 413 || status === 415) return new InvalidArgumentError(what);
   return new DaemonUnavailableError(what);
 }
