@@ -11,7 +11,7 @@ import type { Notification } from '../notification/notification.js';
 import { type Attempt, Calls } from './calls.js';
 import { type ClientEvents, type Emit, emitterOf } from './events.js';
 import { type DeadToken, type FeedbackList, FeedbackLists } from './feedback.js';
-import { maxTimerMs } from './fields.js';
+import { maxTimerMs, show } from './fields.js';
 import { Healing } from './healing.js';
 import { type AnyIterable, Many, type Outcome } from './notify-many.js';
 import type { Options } from './options.js';
@@ -239,7 +239,9 @@ export class Client extends EventEmitter<ClientEvents> {
       throw new InvalidArgumentError(`signal is ${typeof signal}, expected an AbortSignal`);
     }
     if (!(typeof deadlineMs === 'number' && deadlineMs >= 1 && deadlineMs <= maxTimerMs)) {
-      throw new InvalidArgumentError(`deadlineMs is ${deadlineMs}, expected milliseconds from 1`);
+      throw new InvalidArgumentError(
+        `deadlineMs is ${show(deadlineMs)}, expected milliseconds from 1`,
+      );
     }
     return { appId, limits: { deadlineMs, signal } };
   }

@@ -44,9 +44,12 @@ function readList(answer: unknown): FeedbackList {
   if (!Array.isArray(entries) || typeof cursor !== 'string') {
     throw new ProtocolError('apnsd.feedback answered no struct of entries and cursor');
   }
-  const dead = entries.map(({ token, unregisteredAt }) => ({
-    token,
-    unregisteredAt: new Date(unregisteredAt),
-  }));
+  const dead = entries.map((entry: unknown) => {
+    const { token, unregisteredAt } = Object(entry);
+    if (typeof token === 'string' && typeof unregisteredAt === 'number') {
+      return { token, unregisteredAt: new Date(unregisteredAt) };
+    }
+    throw new ProtocolError('apnsd.feedback answered an entry without token and unregisteredAt');
+  });
   return { dead, cursor };
 }

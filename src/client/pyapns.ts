@@ -54,7 +54,12 @@ export function notifyParams(
 /** What `feedback` answers, in the form of `apnsd.feedback`. */
 export function feedbackEntries(answer: unknown): { token: string; unregisteredAt: Date }[] {
   if (!Array.isArray(answer)) throw new ProtocolError('feedback answered no list');
-  return answer.map(([unregisteredAt, token]) => ({ token, unregisteredAt }));
+  return answer.map((entry: unknown) => {
+    const [unregisteredAt, token] = Array.isArray(entry) ? entry : [];
+    if (unregisteredAt instanceof Date && typeof token === 'string')
+      return { token, unregisteredAt };
+    throw new ProtocolError('feedback answered an entry that is no list of date and token');
+  });
 }
 
 /**

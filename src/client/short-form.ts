@@ -1,6 +1,7 @@
 /** `notify(token, message, badge, sound)`, pyapns's short form. */
 import type { Aps } from '../notification/aps.js';
 import type { Notification } from '../notification/notification.js';
+import { show } from './fields.js';
 
 /** Null and undefined are left out; 0 is sent, since it takes the badge off. Adds what is wrong to `wrong`. */
 export function shortForm(
@@ -12,7 +13,7 @@ export function shortForm(
   const aps: Aps = { alert: message };
   if (badge !== null && badge !== undefined) {
     if (!Number.isSafeInteger(badge) || (badge as number) < 0) {
-      wrong.push(`badge is ${typeof badge} ${badge}, expected 0 or a count`);
+      wrong.push(`badge is ${show(badge)}, expected 0 or a count`);
     } else aps.badge = badge as number;
   }
   if (sound !== null && sound !== undefined) {

@@ -72,7 +72,7 @@ async function multicall(methods: Methods, params: Value[], context: CallContext
   const results: Promise<Value>[] = [];
   for (const call of calls) {
     const { methodName, params } = Object(call) as { [name: string]: Value | undefined };
-    const waits = !together.has(String(methodName));
+    const waits = !(typeof methodName === 'string' && together.has(methodName));
     if (waits) await Promise.all(results);
     const result = member(methods, methodName, params, context);
     results.push(result);

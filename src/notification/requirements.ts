@@ -85,7 +85,9 @@ export function checkRequirements(pushType: PushType, payload: object, wrong: st
   demand(requirements[pushType], payload, `push type ${pushType}`, wrong);
   if (pushType !== 'liveactivity') return;
   const { event } = Object(Reflect.get(payload, 'aps'));
-  if (Object.hasOwn(events, String(event))) demand(events[event], payload, `event ${event}`, wrong);
+  if (typeof event === 'string' && Object.hasOwn(events, event)) {
+    demand(events[event], payload, `event ${event}`, wrong);
+  }
 }
 
 function demand(

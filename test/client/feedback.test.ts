@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createClient, ProtocolError, UnknownAppIdError } from '../../src/index.js';
+import type { Value } from '../../src/rpc/xml.js';
 import { startTestDaemon, type TestDaemon } from '../../src/testing/index.js';
 import { freePort, goodDaemon, scriptedDaemon } from '../support/scripted-daemon.js';
 
@@ -81,8 +82,11 @@ test('an app that the daemon does not know, and the client neither, is UnknownAp
   await assert.rejects(client.feedback('other'), UnknownAppIdError);
 });
 
-test('an answer without entries or cursor is ProtocolError', async () => {
-  for (const answer of [[], { entries: [] }, { cursor: '' }, { entries: {}, cursor: '' }]) {
+test('an answer without entries or cursor, or with an entry that is none, is ProtocolError', async () => {
+  const entries = [null, [], { token: 'aa' }, { token: 1, unregisteredAt: 1 }];
+  const answers: Value[] = [[], { entries: [] }, { cursor: '' }, { entries: {}, cursor: '' }];
+  for (const entry of entries) answers.push({ entries: [entry], cursor: '' });
+  for (const answer of answers) {
     await using daemon = await scriptedDaemon(() => answer);
     await using client = createClient({ host: daemon.url, defaultAppId: 'A' });
     await assert.rejects(client.feedback(), ProtocolError);

@@ -166,6 +166,17 @@ test('its feedback comes in the form of ours', async () => {
   ]);
 });
 
+test('feedback that is no list of dates and tokens is ProtocolError', async () => {
+  for (const answer of ['none', [null], [['aa']], [['aa', new Date(0)]], [{ token: 'aa' }]]) {
+    const { script } = pyapns();
+    await using daemon = await scriptedDaemon((call, response) =>
+      call.method === 'feedback' ? answer : script(call, response),
+    );
+    await using client = clientOf(daemon.url);
+    await assert.rejects(client.feedback(), ProtocolError);
+  }
+});
+
 test('a daemon that has neither is no daemon of ours', async () => {
   await using daemon = await scriptedDaemon(() => new Fault(8001, 'not found'));
   await using client = clientOf(daemon.url, { initial: [] });

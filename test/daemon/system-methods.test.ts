@@ -71,6 +71,19 @@ test('the calls of a multicall are made in order, and each result stands in a li
   ]);
 });
 
+test('a member of a multicall whose name is no text has a fault of its own', async () => {
+  await using daemon = await startDaemon();
+  const good = { methodName: 'system.listMethods', params: [] };
+  for (const methodName of [{}, [], { toString: 'notify' }, true, null]) {
+    const calls = [{ methodName, params: [] }, good];
+    const results = await call(daemon.host, 'system.multicall', calls);
+    const [odd, listed] = results as [{ faultCode: number; faultString: string }, string[][]];
+    assert.equal(odd.faultCode, 400);
+    assert.match(odd.faultString, /^methodName is .*, expected a string$/);
+    assert.ok(listed[0]?.includes('notify'));
+  }
+});
+
 test('neighbouring notifications of a multicall wait for Apple together', async () => {
   await using daemon = await startDaemon();
   const { simulator, provision, host } = daemon;

@@ -88,6 +88,11 @@ test('a payload that contradicts its push type is refused with every reason', ()
     ],
     [
       'liveactivity',
+      { aps: { event: Object.create(null), timestamp } },
+      ['payload.aps.event is object, expected start, update or end for push type liveactivity'],
+    ],
+    [
+      'liveactivity',
       { aps: { event: 'start', timestamp } },
       [
         'payload.aps.content-state is undefined, expected an object for event start',
