@@ -56,8 +56,9 @@ export function feedbackEntries(answer: unknown): { token: string; unregisteredA
   if (!Array.isArray(answer)) throw new ProtocolError('feedback answered no list');
   return answer.map((entry: unknown) => {
     const [unregisteredAt, token] = Array.isArray(entry) ? entry : [];
-    if (unregisteredAt instanceof Date && typeof token === 'string')
+    if (unregisteredAt instanceof Date && typeof token === 'string') {
       return { token, unregisteredAt };
+    }
     throw new ProtocolError('feedback answered an entry that is no list of date and token');
   });
 }

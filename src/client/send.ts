@@ -34,13 +34,8 @@ export function encode(written: Notification, checked: CheckedNotification): Enc
 }
 
 function hasFieldsOf(one: Partial<CheckedNotification>, other: CheckedNotification): boolean {
-  return (
-    one.pushType === other.pushType &&
-    one.priority === other.priority &&
-    one.topic === other.topic &&
-    one.expiration === other.expiration &&
-    one.collapseId === other.collapseId
-  );
+  for (const name of fieldNames) if (one[name] !== other[name]) return false;
+  return true;
 }
 
 function fieldsOf(checked: CheckedNotification): string {

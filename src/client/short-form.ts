@@ -13,7 +13,8 @@ export function shortForm(
   const aps: Aps = { alert: message };
   if (badge !== null && badge !== undefined) {
     if (!Number.isSafeInteger(badge) || (badge as number) < 0) {
-      wrong.push(`badge is ${show(badge)}, expected 0 or a count`);
+      const what = typeof badge === 'object' ? show(badge) : `${typeof badge} ${String(badge)}`;
+      wrong.push(`badge is ${what}, expected 0 or a count`);
     } else aps.badge = badge as number;
   }
   if (sound !== null && sound !== undefined) {

@@ -68,12 +68,6 @@ export function decodeAnswer(body: Buffer, contentType?: string): Value | Fault 
   return new Reader(decodeText(body, contentType), answerLimits).answer();
 }
 
-/** The members of a fault's struct. */
-interface FaultStruct {
-  faultCode: unknown;
-  faultString: unknown;
-}
-
 class Reader {
   readonly #xml: XmlReader;
   readonly #limits: Limits;
@@ -126,7 +120,7 @@ class Reader {
   #fault(): Fault {
     const xml = this.#xml;
     xml.enter('fault');
-    const { faultCode, faultString }: Partial<FaultStruct> = Object(this.#value(0));
+    const { faultCode, faultString } = Object(this.#value(0));
     if (typeof faultCode !== 'number' || typeof faultString !== 'string') {
       throw xml.fault(NOT_A_CALL, 'the fault has no faultCode and faultString');
     }

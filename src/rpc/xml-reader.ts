@@ -68,7 +68,7 @@ export class XmlReader {
     return this.#text.charCodeAt(this.#at + 1) !== SLASH;
   }
 
-  /** Whether that is an element `name`. */
+  /** Whether the name of that element begins so: {@link enter} looks at all of it. */
   nextIs(name: string): boolean {
     return this.hasChild() && this.#text.startsWith(name, this.#at + 1);
   }

@@ -180,7 +180,7 @@ test('one error tells all that is wrong with a call, in both forms, and nothing 
   await assert.rejects(it.client.notify('abc', 'Hello', '3' as never, 4 as never), {
     code: 'INVALID_ARGUMENT',
     message:
-      "badge is '3', expected 0 or a count; sound is number, expected a sound's name; token …abc is 3 characters long, expected pairs of hex digits",
+      "badge is string 3, expected 0 or a count; sound is number, expected a sound's name; token …abc is 3 characters long, expected pairs of hex digits",
   });
   for (const odd of [Object.create(null), Symbol('badge'), [1], 1.5]) {
     await assert.rejects(it.client.notify('aa', 'Hello', odd), { code: 'INVALID_ARGUMENT' });

@@ -3,7 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Fault } from '../../src/rpc/faults.js';
-import { decodeCall, encodeAnswer, encodeFault, type Value } from '../../src/rpc/xml.js';
+import {
+  decodeAnswer,
+  decodeCall,
+  encodeAnswer,
+  encodeFault,
+  type Value,
+} from '../../src/rpc/xml.js';
 import { bare, decodeValue } from './calls.js';
 import { deserializeMethodResponse, serializeMethodCall } from './npm-xmlrpc.js';
 import { setZone, steadyZone } from './zone.js';
@@ -133,24 +139,37 @@ function valuesOf(...leaves: fc.Arbitrary<unknown>[]): fc.Arbitrary<Value> {
   return tree.map(bare);
 }
 
+/** Of all that an answer can have, with dates of whole seconds. */
+const answers = valuesOf(
+  fc.constant(null),
+  fc.boolean(),
+  fc.integer(),
+  doubles.map((number) => number + 0),
+  texts,
+  dates.map(wholeSeconds),
+  bytes,
+);
+
 test('npm xmlrpc reads our answers as what they were', (t) => {
   setZone(t, steadyZone);
-  const value = valuesOf(
-    fc.constant(null),
-    fc.boolean(),
-    fc.integer(),
-    doubles.map((number) => number + 0),
-    texts,
-    dates.map(wholeSeconds),
-    bytes,
-  );
   fc.assert(
-    fc.property(value, (value) => {
+    fc.property(answers, (value) => {
       // It reads a member named __proto__ as the prototype.
       fc.pre(!JSON.stringify(value).includes('"__proto__"'));
       assert.deepEqual(bare(deserializeMethodResponse(encodeAnswer(value))), value);
     }),
     { numRuns: 500 },
+  );
+});
+
+test('so does our client, members with the names of properties too', (t) => {
+  setZone(t, steadyZone);
+  const odd = bare(JSON.parse('{ "__proto__": 1, "constructor": [], "toString": { "a": "b" } }'));
+  fc.assert(
+    fc.property(answers, (value) => {
+      assert.deepEqual(decodeAnswer(Buffer.from(encodeAnswer(value))), value);
+    }),
+    { numRuns: 500, examples: [[odd]] },
   );
 });
 
