@@ -2,7 +2,7 @@
 
 /** What can wait. The links are the clock's own: a set for each tick would cost more than all the rest of it. */
 export abstract class Waiting {
-  /** UNIX milliseconds. */
+  /** Milliseconds of performance.now: a clock that is set changes nothing. */
   readonly deadline: number;
   bucket: Bucket | undefined;
   sooner: Waiting | undefined;
@@ -80,7 +80,7 @@ export class Deadlines {
     this.#tickedAt = performance.now();
     // The process itself was held up: an answer that came meanwhile is read before its deadline counts.
     if (lateMs > MAX_LATE_MS) return;
-    const now = Math.floor(Date.now() / this.#tickMs);
+    const now = Math.floor(performance.now() / this.#tickMs);
     for (const [tick, bucket] of this.#buckets) {
       if (tick <= now) {
         for (let due = bucket.first; due; due = bucket.first) {

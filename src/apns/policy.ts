@@ -80,7 +80,7 @@ async function repeat<R extends Route>(
       signedAgain = true;
     }
     const pause = Math.max(afterMs, signAgain ? 0 : jittered(attempt));
-    if (Date.now() + pause >= options.deadline || options.signal?.aborted) break;
+    if (performance.now() + pause >= options.deadline || options.signal?.aborted) break;
     try {
       await delay(pause, undefined, options.signal ? { signal: options.signal } : {});
     } catch {

@@ -90,7 +90,7 @@ class Pool implements Sender, Owner {
       return new OverloadedError('too many requests wait for Apple already');
     }
     if (signal?.aborted) return abortError(signal);
-    if (deadline > Date.now()) return undefined;
+    if (deadline > performance.now()) return undefined;
     return new ApnsUnavailableError('the deadline was over at the start');
   }
 

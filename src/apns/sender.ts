@@ -36,7 +36,7 @@ export interface Response {
 }
 
 export interface SendOptions {
-  /** When the request must have settled, in UNIX milliseconds. */
+  /** When the request must have settled, in milliseconds of performance.now. */
   deadline: number;
   /** Cancels the request: it settles as `unsent` or `unknown`, whichever is true. */
   signal?: AbortSignal | undefined;

@@ -162,7 +162,11 @@ export class Healing {
     if (!this.#outage) return;
     const { cause, startedAt, knocks } = this.#outage;
     this.#outage = undefined;
-    this.#emit('healed', { cause, durationMs: Date.now() - startedAt, attempts: knocks });
+    this.#emit('healed', {
+      cause,
+      durationMs: Math.round(performance.now() - startedAt),
+      attempts: knocks,
+    });
   }
 
   /** What was known of the daemon is so no more. */

@@ -132,7 +132,7 @@ export class KnownApp {
   #failed(cause: ApnsdError): void {
     this.#failures += 1;
     if (this.#healing) return;
-    this.#healing = { cause, startedAt: Date.now(), attempts: 0 };
+    this.#healing = { cause, startedAt: performance.now(), attempts: 0 };
     this.#around.emit('healing', { cause, appId: this.#entry.appId });
   }
 
@@ -140,7 +140,7 @@ export class KnownApp {
     if (!this.#healing) return;
     const { cause, startedAt, attempts } = this.#healing;
     this.#healing = undefined;
-    const durationMs = Date.now() - startedAt;
+    const durationMs = Math.round(performance.now() - startedAt);
     this.#around.emit('healed', { cause, appId: this.#entry.appId, durationMs, attempts });
   }
 }

@@ -33,7 +33,7 @@ export class Lane {
   #underWay = 0;
   /** Of these, those that left in the last moments. */
   #recent = 0;
-  /** When one left last, in UNIX milliseconds. */
+  /** When one left last, in milliseconds of performance.now. */
   #leftAt = 0;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -73,7 +73,7 @@ export class Lane {
   #leaveSoon(first: Batch): void {
     if (this.#immediate) return;
     const enough = first.members.length >= fewMembers;
-    const restMs = enough ? 0 : this.#leftAt + paceMs * this.#underWay - Date.now();
+    const restMs = enough ? 0 : this.#leftAt + paceMs * this.#underWay - performance.now();
     if (restMs > 0 && this.#underWay > 0) this.#timer ??= setTimeout(() => this.#leave(), restMs);
     else this.#immediate = setImmediate(() => this.#leave());
   }
@@ -149,7 +149,7 @@ export class Lane {
   }
 
   #takePlace(): () => void {
-    this.#leftAt = Date.now();
+    this.#leftAt = performance.now();
     this.#underWay += 1;
     this.#recent += 1;
     let recent = true;

@@ -22,13 +22,13 @@ export interface OutageOptions {
 
 export class Outage {
   readonly cause: ApnsdError;
-  readonly startedAt = Date.now();
+  readonly startedAt = performance.now();
   knocks = 0;
   /** Why the last attempt to get through failed. */
   lastError: unknown;
   readonly #options: OutageOptions;
   #failures: number;
-  /** UNIX milliseconds; before it nobody knocks, whoever comes and goes. */
+  /** Of performance.now; before it nobody knocks, whoever comes and goes. */
   #restsUntil: number;
   readonly #waiting = new Set<() => void>();
   /** Ends the repair; absent while nobody waits. */
@@ -41,7 +41,7 @@ export class Outage {
     this.#options = options;
     this.#failures = failures;
     // The first repair is immediate.
-    this.#restsUntil = failures > 0 ? Date.now() + pause(settings().retry, failures) : 0;
+    this.#restsUntil = failures > 0 ? performance.now() + pause(settings().retry, failures) : 0;
   }
 
   /**
@@ -89,7 +89,7 @@ export class Outage {
   async #run(signal: AbortSignal): Promise<void> {
     const { settings, knock } = this.#options;
     const { retry } = settings();
-    const restMs = this.#restsUntil - Date.now();
+    const restMs = this.#restsUntil - performance.now();
     if (restMs > 0) await delay(restMs, undefined, { signal });
     const attempt = () => {
       this.knocks += 1;
@@ -100,7 +100,7 @@ export class Outage {
       debug('knock %d: %s', this.knocks, error.message);
       this.lastError = error;
       this.#failures += 1;
-      this.#restsUntil = Date.now() + pause(retry, this.#failures);
+      this.#restsUntil = performance.now() + pause(retry, this.#failures);
     };
     const { pRetry } = await packages();
     await pRetry(attempt, { ...backoff(retry, this.#failures), signal, onFailedAttempt });

@@ -48,7 +48,7 @@ async function attempt(
   params: unknown[],
   options: AttemptOptions,
 ): Promise<unknown> {
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   const first = new Exchange(wire, method, params, options);
   try {
     return await first.answer;
@@ -57,6 +57,6 @@ async function attempt(
   }
   // The others may be closed as well.
   wire.dropIdle();
-  const timeoutMs = Math.max(1, options.timeoutMs - (Date.now() - startedAt));
+  const timeoutMs = Math.max(1, options.timeoutMs - (performance.now() - startedAt));
   return new Exchange(wire, method, params, { ...options, timeoutMs }).answer;
 }

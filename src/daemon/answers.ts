@@ -15,7 +15,7 @@ export interface Asker extends Told {
   readonly id: string;
   readonly fingerprint: Fingerprint;
   readonly payload: Digest;
-  /** In UNIX milliseconds. */
+  /** In milliseconds of performance.now. */
   readonly deadline: number;
   /** @param told hears how it ended */
   send(told: Told): void;
@@ -70,8 +70,8 @@ export class Answers {
   };
   #forgotten = 0;
 
-  /** @param limit of Apple's final answers that are kept @param now UNIX milliseconds */
-  constructor(limit: number, now: () => number = Date.now) {
+  /** @param limit of Apple's final answers that are kept @param now milliseconds of performance.now */
+  constructor(limit: number, now: () => number = () => performance.now()) {
     this.#kept = new KeptAnswers(limit);
     this.#now = now;
   }

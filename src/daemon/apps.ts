@@ -152,7 +152,7 @@ export class App {
     this.#taken = taken;
     this.#serving = this.#dial(credentials);
     this.#log('provisioned', { topic: credentials.topic, warnings: warningsOf(credentials) });
-    const deadline = Date.now() + patienceMs;
+    const deadline = performance.now() + patienceMs;
     this.#serving.sender.ready({ deadline, signal: closing }).catch((error) => {
       if (!closing.aborted) this.#log('unreachable', { reason: error.message });
     });
@@ -250,7 +250,10 @@ export class App {
   async #swapTo(next: Serving): Promise<void> {
     while (this.#next === next) {
       try {
-        await next.sender.ready({ deadline: Date.now() + patienceMs, signal: this.#closing });
+        await next.sender.ready({
+          deadline: performance.now() + patienceMs,
+          signal: this.#closing,
+        });
       } catch (error) {
         if (this.#next === next) this.#log('change waits', { reason: (error as Error).message });
         continue;

@@ -55,7 +55,7 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
     apps,
     answers,
     version,
-    startedAt: Date.now(),
+    startedAt: performance.now(),
     signal: stopping.signal,
     draining: draining.signal,
     log,

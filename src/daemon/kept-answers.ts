@@ -11,7 +11,7 @@ export class KeptAnswers {
   /** A power of two, less one. */
   readonly #mask: number;
   readonly #words: Int32Array;
-  /** In UNIX milliseconds. */
+  /** In milliseconds of performance.now. */
   readonly #givenAt: Float64Array;
   /** The newest answer of each. From an answer to the one before it, a bucket ends at the first that is not kept any more. */
   readonly #buckets: Int32Array;

@@ -17,7 +17,7 @@ export interface MethodContext {
   apps: Apps;
   answers: Answers;
   version: string;
-  /** UNIX milliseconds. */
+  /** Milliseconds of performance.now. */
   startedAt: number;
   /** Ends what waits for Apple: the daemon is stopping. */
   signal: AbortSignal;

@@ -107,7 +107,7 @@ export function status(
   parameters(params, []);
   return {
     version,
-    uptime: Math.floor((Date.now() - startedAt) / 1000),
+    uptime: Math.floor((performance.now() - startedAt) / 1000),
     apps: apps.list().map(statusOf),
     answers: answers.counts,
   };

@@ -23,7 +23,7 @@ export async function notify(params: Value[], { apps, signal }: MethodContext): 
     );
   }
   const shared = notifications.length === 1 ? draftOf(notifications[0]) : undefined;
-  const options = { deadline: Date.now() + app.timeoutMs, signal, flow: new Flow() };
+  const options = { deadline: performance.now() + app.timeoutMs, signal, flow: new Flow() };
   const failures = new Failures();
   await inTurns(tokens.length, async (position) => {
     const token = tokenOf(tokens[position]);

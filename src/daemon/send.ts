@@ -22,7 +22,7 @@ export async function send(params: Value[], context: MethodContext): Promise<str
   const app = context.apps.get(asText('appId', appId));
   const { timeoutMs, brief, groups, receivers } = readSendRequest(asText('request', text));
   expectRoom(app, groups);
-  const now = Date.now();
+  const now = performance.now();
   const gathering = new Gathering<WrittenAnswer>(receivers);
   const call = {
     app,

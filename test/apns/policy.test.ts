@@ -160,7 +160,7 @@ async function startWithClocks() {
             settled,
             broke,
           },
-          { deadline: Date.now() + 30_000 },
+          { deadline: performance.now() + 30_000 },
         ),
       ),
     signatures: () => new Set(simulator.requests.map(({ headers }) => headers.authorization)).size,

@@ -28,7 +28,7 @@ export async function startOwn(target: Target & { certificate: boolean }): Promi
   return {
     async send(token, id, payload) {
       const draft = new Draft(checkNotification({ payload, priority: 10 }));
-      const options = { deadline: Date.now() + 30_000 };
+      const options = { deadline: performance.now() + 30_000 };
       const verdict = await new Promise<Verdict>((answered, broke) =>
         app.send(token, id, draft, options, { answered, broke }),
       );
