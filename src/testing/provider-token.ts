@@ -50,7 +50,7 @@ export class ProviderTokens {
     if (token.issuedAt < now - maxAgeMs) return { status: 403, reason: 'ExpiredProviderToken' };
     const { key } = token;
     if (key.environment !== 'both' && key.environment !== environment) {
-      return { status: 403, reason: 'BadEnvironmentKeyIdInToken' };
+      return { status: 403, reason: 'BadEnvironmentKeyInToken' };
     }
     return { kind: 'token', topics: key.topics, keyId: key.keyId };
   }
@@ -64,18 +64,20 @@ export class ProviderTokens {
     const known = typeof kid === 'string' ? this.#keys.get(kid) : undefined;
     if (alg !== 'ES256' || !known || iss !== known.key.teamId) return undefined;
     if (typeof iat !== 'number' || !Number.isFinite(iat)) return undefined;
-    const right = verify(
-      'sha256',
-      Buffer.from(`${head}.${body}`),
-      { key: known.publicKey, dsaEncoding: 'ieee-p1363' },
-      Buffer.from(signature, 'base64url'),
-    );
-    if (!right) return undefined;
+    const signed = Buffer.from(`${head}.${body}`);
+    if (!isSignedBy(known.publicKey, signed, Buffer.from(signature, 'base64url'))) return undefined;
     if (this.#signed.size >= remembered) this.#signed.clear();
     const token = { key: known.key, issuedAt: iat * 1000 };
     this.#signed.set(authorization, token);
     return token;
   }
+}
+
+/** RFC 7515 wants r and s side by side; Apple takes DER too, which openssl and Java sign in. */
+function isSignedBy(key: KeyObject, signed: Buffer, signature: Buffer): boolean {
+  return (['ieee-p1363', 'der'] as const).some((dsaEncoding) =>
+    verify('sha256', signed, { key, dsaEncoding }, signature),
+  );
 }
 
 /** A part of a JWT; what is no JSON object has no members. */

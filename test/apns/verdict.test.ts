@@ -48,7 +48,7 @@ test("each of Apple's statuses and reasons has its reaction", () => {
       [
         'BadCertificate',
         'BadCertificateEnvironment',
-        'BadEnvironmentKeyIdInToken',
+        'BadEnvironmentKeyInToken',
         'Forbidden',
         'InvalidProviderToken',
         'MissingProviderToken',

@@ -42,7 +42,7 @@ const reactions: [
     [
       'BadCertificate',
       'BadCertificateEnvironment',
-      'BadEnvironmentKeyIdInToken',
+      'BadEnvironmentKeyInToken',
       'Forbidden',
       'InvalidProviderToken',
       'MissingProviderToken',

@@ -102,6 +102,13 @@ test('a provider token is judged by signature, key, team and age', async (t) => 
   const tampered = bearer(key).replace(/\..*\./, `.${bearer(other).split('.')[1]}.`);
   const rows: [name: string, authorization: string, reason: string | undefined][] = [
     ['right', bearer(key), undefined],
+    ['with a signature in DER', bearer(key, { dsaEncoding: 'der' }), undefined],
+    [
+      "with another key's signature in DER",
+      bearer({ ...other, keyId: key.keyId }, { dsaEncoding: 'der' }),
+      'InvalidProviderToken',
+    ],
+    ['with half a signature', bearer(key).slice(0, -43), 'InvalidProviderToken'],
     ['of 59 minutes ago', bearer(key, { iat: now - 59 * minute }), undefined],
     ['of 61 minutes ago', bearer(key, { iat: now - 61 * minute }), 'ExpiredProviderToken'],
     ['of the next hour', bearer(key, { iat: now + 60 * minute }), 'InvalidProviderToken'],
@@ -113,7 +120,7 @@ test('a provider token is judged by signature, key, team and age', async (t) => 
     ['without kid', bearer(key, { header: { kid: undefined } }), 'InvalidProviderToken'],
     ['with another alg', bearer(key, { header: { alg: 'HS256' } }), 'InvalidProviderToken'],
     ['changed after signing', tampered, 'InvalidProviderToken'],
-    ['of a production key', bearer(production), 'BadEnvironmentKeyIdInToken'],
+    ['of a production key', bearer(production), 'BadEnvironmentKeyInToken'],
   ];
   for (const [name, authorization, reason] of rows) {
     await t.test(`${name}: ${reason ?? 'taken'}`, async () => {

@@ -110,14 +110,19 @@ async function open(
 /** The `authorization` header's value, right but for what is changed. */
 export function bearer(
   { key, keyId, teamId }: ProviderKey,
-  changed: { iat?: unknown; header?: object; claims?: object } = {},
+  changed: {
+    iat?: unknown;
+    header?: object;
+    claims?: object;
+    dsaEncoding?: 'ieee-p1363' | 'der';
+  } = {},
 ): string {
-  const { iat = Math.floor(Date.now() / 1000) } = changed;
+  const { iat = Math.floor(Date.now() / 1000), dsaEncoding = 'ieee-p1363' } = changed;
   const header = encode({ alg: 'ES256', kid: keyId, ...changed.header });
   const claims = encode({ iss: teamId, iat, ...changed.claims });
   const signature = sign('sha256', Buffer.from(`${header}.${claims}`), {
     key: createPrivateKey(key),
-    dsaEncoding: 'ieee-p1363',
+    dsaEncoding,
   });
   return `bearer ${header}.${claims}.${signature.toString('base64url')}`;
 }
