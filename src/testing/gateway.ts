@@ -53,10 +53,6 @@ export class Gateway {
   }
 
   #connect(socket: TLSSocket): void {
-    if (socket.alpnProtocol !== 'h2') {
-      socket.destroy();
-      return;
-    }
     const x509 = socket.getPeerX509Certificate();
     const certificate = x509 && readClientCertificate(x509, this.#parts.authority);
     this.taken += 1;

@@ -63,6 +63,7 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     cert: certificate,
     key,
     ca: authority.ca,
+    // Node itself refuses who offers others only. Who offers none, as pushy and apnotic do, is taken to speak HTTP/2.
     ALPNProtocols: ['h2'],
     requestCert: true,
     // Apple's answer to a bad certificate is a 403 with a reason: the gateway judges it by itself.

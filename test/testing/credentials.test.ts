@@ -183,10 +183,32 @@ test('with a token one stream is open until the first valid one was seen; with a
   assert.equal(provider.maxConcurrentStreams, 500);
 });
 
-test('only HTTP/2 over TLS is spoken', async () => {
+test('a client that offers no ALPN is taken to speak HTTP/2, as Apple takes it', async () => {
   await using simulator = await createSimulator();
-  const { port } = new URL(simulator.url);
-  const socket = connect({ port: Number(port), ca: simulator.ca, host: '127.0.0.1' });
-  await once(socket, 'close');
+  const { hostname: host, port } = new URL(simulator.url);
+  const socket = connect({ port: Number(port), ca: simulator.ca, host });
+  await once(socket, 'secureConnect');
+  assert.equal(socket.alpnProtocol, false);
+  await using provider = await withToken(simulator, undefined, undefined, socket);
+  assert.equal((await provider.push()).status, 200);
+});
+
+test('a client that offers HTTP/1.1 only is refused', async () => {
+  await using simulator = await createSimulator();
+  const { hostname: host, port } = new URL(simulator.url);
+  const { ca } = simulator;
+  const socket = connect({ port: Number(port), ca, host, ALPNProtocols: ['http/1.1'] });
+  const [error] = await once(socket, 'error');
+  assert.equal(error.code, 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL');
   assert.equal(simulator.connections, 0);
+});
+
+test('HTTP/1.1 without ALPN gets no further than its first line', async () => {
+  await using simulator = await createSimulator();
+  const { hostname: host, port } = new URL(simulator.url);
+  const socket = connect({ port: Number(port), ca: simulator.ca, host });
+  socket.on('error', () => {});
+  socket.resume().end('GET / HTTP/1.1\r\n\r\n');
+  await once(socket, 'close');
+  assert.deepEqual(simulator.requests, []);
 });

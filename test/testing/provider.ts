@@ -1,7 +1,8 @@
 /** A provider in plain node:http2, with nothing of ours in it. */
 import { createPrivateKey, sign } from 'node:crypto';
 import { once } from 'node:events';
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { type ClientHttp2Session, connect, type SecureClientSessionOptions } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
 import type { ProviderKey, Simulator } from '../../src/testing/index.js';
 
 export const deviceToken = 'ab'.repeat(32);
@@ -87,23 +88,28 @@ export function withCertificate(
   return open(simulator, headers, { cert: certificate, key: certificate });
 }
 
-/** With a provider token of the simulator's key, or another `authorization`. */
+/** With a provider token of the simulator's key, or another `authorization`, over a connection of its own or one made before. */
 export function withToken(
   simulator: Simulator,
   authorization = bearer(simulator.key),
   topic = simulator.key.topic,
+  socket?: TLSSocket,
 ): Promise<Provider> {
-  return open(simulator, { 'apns-push-type': 'alert', 'apns-topic': topic, authorization }, {});
+  const headers = { 'apns-push-type': 'alert', 'apns-topic': topic, authorization };
+  return open(simulator, headers, socket ? { createConnection: () => socket } : {});
 }
 
 async function open(
   { url, ca }: Simulator,
   headers: Record<string, string>,
-  credentials: { cert?: string; key?: string },
+  options: SecureClientSessionOptions,
 ): Promise<Provider> {
-  const session = connect(url, { ca, ...credentials });
+  const session = connect(url, { ca, ...options });
   session.on('error', () => {});
-  await once(session, 'remoteSettings');
+  await new Promise((resolve, reject) => {
+    session.once('remoteSettings', resolve);
+    session.once('close', () => reject(new Error('the connection closed before SETTINGS came')));
+  });
   return new Provider(session, headers);
 }
 
