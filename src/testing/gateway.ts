@@ -118,7 +118,7 @@ export class Gateway {
     if (delay?.when === 'after') await pause(stream, delay);
     if (stream.closed) return;
     if (cutOff) cut(arrival, cutOff);
-    else this.#answer(arrival, id, answer);
+    else this.#answer(arrival, headers['apns-id'] || id, answer);
   }
 
   #identify(
@@ -132,6 +132,7 @@ export class Gateway {
     return providerTokens.judge(authorization, environment, at);
   }
 
+  /** @param id the request's apns-id as it was sent, good or bad: clients look up by it what is answered */
   #answer({ connection, stream }: Arrival, id: string, answer: Answer): void {
     const { status, reason, timestamp } = answer;
     const named = status === 200 && this.#parts.environment === 'sandbox';

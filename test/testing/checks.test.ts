@@ -120,7 +120,9 @@ test("each request gets Apple's status and reason", async (t) => {
       await using provider = await withToken(simulator);
       const reply = await provider.push(push);
       assert.deepEqual([reply.status, reply.reason], [status, reason]);
-      assert.match(String(reply.headers['apns-id']), /^[0-9a-f-]{36}$/);
+      const sent = push.headers?.['apns-id'];
+      if (sent) assert.equal(reply.headers['apns-id'], sent);
+      else assert.match(String(reply.headers['apns-id']), /^[0-9a-f-]{36}$/);
       assert.equal(simulator.requests.at(-1)?.status, status);
       assert.equal(simulator.requests.at(-1)?.reason, reason ?? null);
     });
@@ -179,16 +181,32 @@ test('a missing push type is taken, with any legal topic', async () => {
   assert.equal(simulator.accepted[0]?.headers['apns-push-type'], undefined);
 });
 
-test('apns-id comes back in lower case, and is made up where there is none', async () => {
+test('apns-id comes back as it was sent, and is recorded in lower case', async () => {
   await using simulator = await createSimulator();
   await using provider = await withCertificate(simulator);
-  const named = await provider.push(h({ 'apns-id': id.toUpperCase() }));
-  assert.equal(named.headers['apns-id'], id);
-  const refused = await provider.push({ ...h({ 'apns-id': id }), token: 'odd' });
-  assert.equal(refused.headers['apns-id'], id);
-  const unnamed = await provider.push();
-  assert.match(String(unnamed.headers['apns-id']), /^[0-9a-f]{8}-/);
-  assert.equal(simulator.requests[2]?.id, unnamed.headers['apns-id']);
+  const mixed = 'ABCDEFab-2222-4333-8444-55555555555F';
+  const named = await provider.push(h({ 'apns-id': mixed }));
+  assert.equal(named.headers['apns-id'], mixed);
+  const refused = await provider.push({ ...h({ 'apns-id': mixed }), token: 'odd' });
+  assert.equal(refused.headers['apns-id'], mixed);
+  for (const { id } of simulator.requests) assert.equal(id, mixed.toLowerCase());
+});
+
+test('an apns-id that Apple would refuse comes back too, in any bytes', async () => {
+  await using simulator = await createSimulator();
+  await using provider = await withCertificate(simulator);
+  for (const bad of ['order 7', '\u00c3\u00a4 \u00ff', `${id}, ${id}`]) {
+    const { reason, headers } = await provider.push(h({ 'apns-id': bad }));
+    assert.deepEqual([reason, headers['apns-id']], ['BadMessageId', bad]);
+  }
+});
+
+test('an apns-id is made up where there is none', async () => {
+  await using simulator = await createSimulator();
+  await using provider = await withCertificate(simulator);
+  const { headers } = await provider.push();
+  assert.match(String(headers['apns-id']), /^[0-9a-f]{8}-/);
+  assert.equal(simulator.requests[0]?.id, headers['apns-id']);
 });
 
 test('apns-unique-id is for accepted pushes of the sandbox only', async () => {
