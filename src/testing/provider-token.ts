@@ -6,8 +6,15 @@ import type { Identity, Refusal } from './checks.js';
 const maxAgeMs = 60 * 60 * 1000;
 /** How far a provider's clock may run ahead; Apple does not tell its own figure. */
 const maxSkewMs = 60 * 1000;
+/** Apple wants a provider to sign no more often. */
+const updatePeriodMs = 20 * 60 * 1000;
+/**
+ * So many tokens of one key may be used for one request each within that time. Apple tells no figure, and counts in
+ * ways of its own; whoever uses a token again, be it a restarted process or one of many, is never refused here.
+ */
+const maxUsedOnce = 10;
 /** A signature costs 100 µs to check, and a sender uses one token for most of an hour. */
-const remembered = 100;
+const remembered = 1000;
 
 interface SignedToken {
   key: ProviderKey;
@@ -15,11 +22,19 @@ interface SignedToken {
   issuedAt: number;
 }
 
+/** A token that has been taken. */
+interface KnownToken extends SignedToken {
+  /** UNIX milliseconds of its first request. */
+  since: number;
+  usedOnce: boolean;
+}
+
 const invalid: Refusal = { status: 403, reason: 'InvalidProviderToken' };
 
 export class ProviderTokens {
   readonly #keys = new Map<string, { key: ProviderKey; publicKey: KeyObject }>();
-  readonly #signed = new Map<string, SignedToken>();
+  /** By `authorization`, oldest first. */
+  readonly #known = new Map<string, KnownToken>();
 
   get keys(): ProviderKey[] {
     return [...this.#keys.values()].map(({ key }) => key);
@@ -32,7 +47,7 @@ export class ProviderTokens {
   /** From now on its tokens are InvalidProviderToken. */
   revoke(keyId: string): void {
     this.#keys.delete(keyId);
-    this.#signed.clear();
+    this.#known.clear();
   }
 
   /**
@@ -45,14 +60,35 @@ export class ProviderTokens {
     now: number,
   ): Identity | Refusal {
     if (!authorization) return { status: 403, reason: 'MissingProviderToken' };
-    const token = this.#signed.get(authorization) ?? this.#read(authorization);
+    const known = this.#known.get(authorization);
+    const token = known ?? this.#read(authorization);
     if (!token || token.issuedAt > now + maxSkewMs) return invalid;
     if (token.issuedAt < now - maxAgeMs) return { status: 403, reason: 'ExpiredProviderToken' };
     const { key } = token;
     if (key.environment !== 'both' && key.environment !== environment) {
       return { status: 403, reason: 'BadEnvironmentKeyInToken' };
     }
+    if (known) {
+      known.usedOnce = false;
+    } else if (this.#usedOnce(key, now) >= maxUsedOnce) {
+      return { status: 429, reason: 'TooManyProviderTokenUpdates' };
+    } else {
+      this.#remember(authorization, { ...token, since: now, usedOnce: true });
+    }
     return { kind: 'token', topics: key.topics, keyId: key.keyId };
+  }
+
+  /** How many of the key's tokens came within the last 20 minutes and were never used again. */
+  #usedOnce(key: ProviderKey, now: number): number {
+    return [...this.#known.values()].filter(
+      (one) => one.key === key && one.usedOnce && one.since > now - updatePeriodMs,
+    ).length;
+  }
+
+  #remember(authorization: string, token: KnownToken): void {
+    this.#known.set(authorization, token);
+    const [oldest = ''] = this.#known.keys();
+    if (this.#known.size > remembered) this.#known.delete(oldest);
   }
 
   #read(authorization: string): SignedToken | undefined {
@@ -66,10 +102,7 @@ export class ProviderTokens {
     if (typeof iat !== 'number' || !Number.isFinite(iat)) return undefined;
     const signed = Buffer.from(`${head}.${body}`);
     if (!isSignedBy(known.publicKey, signed, Buffer.from(signature, 'base64url'))) return undefined;
-    if (this.#signed.size >= remembered) this.#signed.clear();
-    const token = { key: known.key, issuedAt: iat * 1000 };
-    this.#signed.set(authorization, token);
-    return token;
+    return { key: known.key, issuedAt: iat * 1000 };
   }
 }
 

@@ -115,9 +115,10 @@ const table: [name: string, push: Push, status: number, reason?: string][] = [
 
 test("each request gets Apple's status and reason", async (t) => {
   await using simulator = await createSimulator();
+  const authorization = bearer(simulator.key);
   for (const [name, push, status, reason] of table) {
     await t.test(`${name}: ${status} ${reason ?? ''}`, async () => {
-      await using provider = await withToken(simulator);
+      await using provider = await withToken(simulator, authorization);
       const reply = await provider.push(push);
       assert.deepEqual([reply.status, reply.reason], [status, reason]);
       const sent = push.headers?.['apns-id'];

@@ -140,6 +140,41 @@ test('a token that was good expires by the clock', async () => {
   assert.equal(simulator.requests[1]?.at, now);
 });
 
+for (const over of ['one connection', 'connections of their own']) {
+  test(`who signs for each request, over ${over}, signs too often; who keeps a token does not`, async () => {
+    let now = Date.now();
+    await using simulator = await createSimulator({ now: () => now });
+    await using keeper = await withToken(simulator);
+    assert.equal((await keeper.push()).status, 200);
+    assert.equal((await keeper.push()).status, 200);
+    const signAndPush = async () => {
+      const authorization = bearer(simulator.key, { iat: Math.floor(now / 1000) });
+      if (over === 'one connection') return keeper.push({ headers: { authorization } });
+      await using provider = await withToken(simulator, authorization);
+      return await provider.push();
+    };
+    for (let i = 0; i < 10; i += 1) assert.equal((await signAndPush()).status, 200);
+    for (let i = 0; i < 3; i += 1) {
+      const { status, reason } = await signAndPush();
+      assert.deepEqual([status, reason], [429, 'TooManyProviderTokenUpdates']);
+    }
+    assert.equal((await keeper.push()).status, 200);
+    await using other = await withToken(simulator, bearer(await simulator.issueKey()));
+    assert.equal((await other.push()).status, 200);
+    now += 20 * minute * 1000;
+    assert.equal((await signAndPush()).status, 200);
+  });
+}
+
+test('many processes that sign once each, and push more than once, are taken', async () => {
+  await using simulator = await createSimulator();
+  for (let i = 0; i < 30; i += 1) {
+    await using provider = await withToken(simulator);
+    assert.equal((await provider.push()).status, 200);
+    assert.equal((await provider.push()).status, 200);
+  }
+});
+
 test('several teams and topics are known, each key for its own', async () => {
   await using simulator = await createSimulator({ topics: [topic, 'com.example.second'] });
   const key = await simulator.issueKey({ topics: ['org.example.third'], teamId: 'TEAM000003' });
