@@ -14,6 +14,8 @@ Plays Apple's push gateway (sandbox), until SIGTERM or SIGINT.
   --listen HOST:PORT   where to listen; port 0 takes a free one (127.0.0.1:2197)
   --credentials DIR    certificates, keys and config.json for apnsd serve; made there
                        if there are none (a temporary folder, removed at the end)
+  --name NAME          a host name or IP address for its certificate, beside localhost and
+                       Apple's; may be given more than once
   --record FILE        append a JSON line for each request
   --help               show this
 `;
@@ -26,6 +28,7 @@ export async function simulate(argv: string[]): Promise<number> {
     const options = {
       listen: { type: 'string', default: '127.0.0.1:2197' },
       credentials: { type: 'string' },
+      name: { type: 'string', multiple: true },
       record: { type: 'string' },
       help: { type: 'boolean' },
     } as const;
@@ -40,6 +43,7 @@ export async function simulate(argv: string[]): Promise<number> {
       listen: values.listen,
       credentials: folder.credentials,
       remember: false,
+      ...(values.name !== undefined && { names: values.name }),
       ...(values.record !== undefined && { record: values.record }),
     });
     console.log(`apnsd simulator listening on ${simulator.url}`);

@@ -8,6 +8,7 @@ import {
   sign,
   X509Certificate,
 } from 'node:crypto';
+import { isIP } from 'node:net';
 import { promisify } from 'node:util';
 import type { asn1, pki } from 'node-forge';
 import { ConfigError } from '../errors.js';
@@ -53,6 +54,15 @@ interface Name {
   value: string;
 }
 
+/** Whom a client may have meant to reach: this machine, or Apple, whose name then leads here. */
+const serverNames = [
+  'localhost',
+  '127.0.0.1',
+  '::1',
+  'api.push.apple.com',
+  'api.sandbox.push.apple.com',
+  'api.development.push.apple.com',
+];
 const commonName = '2.5.4.3';
 const userId = '0.9.2342.19200300.100.1.1';
 const appleExtension = {
@@ -71,7 +81,8 @@ export class Authority {
   readonly key: string;
   readonly #certificate: X509Certificate;
   readonly #signer: KeyObject;
-  #server: Promise<CertificateText> | undefined;
+  /** By the names beside those that are always there. */
+  readonly #servers = new Map<string, Promise<CertificateText>>();
 
   constructor(ca: string, key: string) {
     this.ca = ca;
@@ -95,24 +106,24 @@ export class Authority {
     return certificate + key;
   }
 
-  /** The gateway's own certificate, for localhost, 127.0.0.1 and ::1; always the same one. */
-  serverCertificate(): Promise<CertificateText> {
-    this.#server ??= issue({
-      subject: [{ type: commonName, value: 'apnsd simulator' }],
-      issuer: this,
-      extensions: [
-        { name: 'extKeyUsage', serverAuth: true },
-        {
-          name: 'subjectAltName',
-          altNames: [
-            { type: 2, value: 'localhost' },
-            { type: 7, ip: '127.0.0.1' },
-            { type: 7, ip: '::1' },
-          ],
-        },
-      ],
-    });
-    return this.#server;
+  /**
+   * The gateway's own certificate: for this machine, for Apple's gateways and for `names`, which are host names or IP
+   * addresses; the same one each time that it is asked for the same names.
+   */
+  serverCertificate(names: readonly string[] = []): Promise<CertificateText> {
+    const wish = names.join(' ');
+    const certificate =
+      this.#servers.get(wish) ??
+      issue({
+        subject: [{ type: commonName, value: 'apnsd simulator' }],
+        issuer: this,
+        extensions: [
+          { name: 'extKeyUsage', serverAuth: true },
+          { name: 'subjectAltName', altNames: [...serverNames, ...names].map(altName) },
+        ],
+      });
+    this.#servers.set(wish, certificate);
+    return certificate;
   }
 
   /** Whether it signed the certificate. */
@@ -174,6 +185,11 @@ export async function createProviderKey(wish: {
 function tenCharacters(): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
   return Array.from({ length: 10 }, () => alphabet.charAt(randomInt(alphabet.length))).join('');
+}
+
+/** As forge wants it: an IP address is another kind of name than a host's. */
+function altName(name: string): object {
+  return isIP(name) ? { type: 7, ip: name } : { type: 2, value: name };
 }
 
 /** Certificate and new RSA key; without an issuer, signed by itself. */

@@ -1,5 +1,6 @@
 /** The simulator: a gateway that answers as Apple's does, remembers what it was sent, and fails on command. */
 import { constants } from 'node:http2';
+import { isIP } from 'node:net';
 import { createServer } from 'node:tls';
 import { ConfigError, InvalidArgumentError } from '../errors.js';
 import {
@@ -24,6 +25,8 @@ export interface SimulatorOptions {
   environment?: Environment;
   /** `HOST:PORT`; port 0 takes a free one. @default '127.0.0.1:0' */
   listen?: string;
+  /** What its certificate is for beside this machine and Apple's gateways: host names, IP addresses. @default [] */
+  names?: readonly string[];
   /** Bundle ids: the ready-made certificate is for the first, the ready-made key for all. @default ['com.example.app'] */
   topics?: readonly string[];
   /** Streams that a connection may have open at once. @default 1000, as Apple's */
@@ -56,9 +59,10 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     throw new ConfigError(`environment is '${environment}', expected 'sandbox' or 'production'`);
   }
   const address = parseAddress(listen);
+  const names = checkNames(options.names ?? []);
   const credentials = options.credentials ?? (await makeCredentials(environment, topics));
   const { authority } = credentials;
-  const { certificate, key } = await authority.serverCertificate();
+  const { certificate, key } = await authority.serverCertificate(names);
   const server = createServer({
     cert: certificate,
     key,
@@ -104,6 +108,16 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     gateway,
     now,
   });
+}
+
+/** @throws ConfigError */
+function checkNames(names: readonly string[]): readonly string[] {
+  for (const name of names) {
+    if (!isIP(name) && !/^(\*\.)?[\w-]+(\.[\w-]+)*$/.test(name)) {
+      throw new ConfigError(`names has '${name}', expected host names and IP addresses`);
+    }
+  }
+  return names;
 }
 
 /** A certificate, made once a process, and a new key. */

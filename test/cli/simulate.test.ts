@@ -60,7 +60,7 @@ async function temporaryFolder() {
 
 async function push(
   url: string,
-  credentials: { ca: string; cert?: string; key?: string },
+  credentials: { ca: string; cert?: string; key?: string; servername?: string },
   headers: Record<string, string> = {},
 ): Promise<number> {
   const session = connect(url, credentials);
@@ -149,6 +149,18 @@ test('without a folder it makes one, and takes it away at the end', async () => 
   await assert.rejects(stat(config), { code: 'ENOENT' });
 });
 
+test('its certificate has the names that were asked for, and a client that asks for one of them finds it', async () => {
+  await using folder = await temporaryFolder();
+  const names = ['--name', 'apns.example.org', '--name', '192.0.2.7'];
+  await using simulator = await running('--credentials', folder.path, ...names);
+  const ca = await readFile(join(folder.path, 'ca.pem'), 'utf8');
+  const pem = await readFile(join(folder.path, 'com.example.app.pem'), 'utf8');
+  const credentials = { ca, cert: pem, key: pem };
+  for (const servername of ['apns.example.org', 'api.sandbox.push.apple.com']) {
+    assert.equal(await push(simulator.url, { ...credentials, servername }), 200);
+  }
+});
+
 test('it never writes over a file that it did not make', async () => {
   await using folder = await temporaryFolder();
   await writeFile(join(folder.path, 'ca.pem'), 'precious');
@@ -176,6 +188,7 @@ test('wrong usage ends with 2, a failure with 1, each with one line', async (t) 
     [['--nonsense'], 2, /--nonsense/],
     [['extra'], 2, /extra/],
     [['--listen'], 2, /--listen/],
+    [['--name', 'two words'], 2, /names has 'two words', expected host names/],
     [['--listen', 'nowhere'], 2, /listen is 'nowhere', expected HOST:PORT/],
     [['--listen', '127.0.0.1:99999'], 2, /expected HOST:PORT/],
     [['--listen', `127.0.0.1:${port}`], 1, /EADDRINUSE/],

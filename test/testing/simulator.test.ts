@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { connect as tlsConnect } from 'node:tls';
 import { createSimulator } from '../../src/testing/index.js';
 import { deviceToken, payload, withCertificate, withToken } from './provider.js';
 
@@ -175,11 +176,34 @@ test('an option that can not be used is refused, and so is a taken port', async 
   await assert.rejects(createSimulator({ listen: 'localhost' }), config);
   await assert.rejects(createSimulator({ listen: '127.0.0.1:70000' }), config);
   await assert.rejects(createSimulator({ topics: [] }), config);
+  for (const name of ['', 'two words', 'a..b', 'http://x', 'münchen.example', '[::1]']) {
+    await assert.rejects(createSimulator({ names: [name] }), config);
+  }
   await assert.rejects(createSimulator({ environment: 'staging' as 'sandbox' }), config);
   await assert.rejects(createSimulator({ record: '/nowhere/record' }), { code: 'ENOENT' });
   await using simulator = await createSimulator();
   const { host } = new URL(simulator.url);
   await assert.rejects(createSimulator({ listen: host }), { code: 'EADDRINUSE' });
+});
+
+test('its certificate is for this machine, for Apple and for whatever name is wanted', async () => {
+  const names = ['apns.example.org', '*.example.net', '192.0.2.7', '2001:db8::7'];
+  for (const more of [[], names]) {
+    await using simulator = await createSimulator({ names: more });
+    const { hostname: host, port } = new URL(simulator.url);
+    const socket = tlsConnect({ host, port: Number(port), ca: simulator.ca });
+    await once(socket, 'secureConnect');
+    const certificate = socket.getPeerX509Certificate();
+    socket.destroy();
+    const holds = (name: string) =>
+      (isIP(name) ? certificate?.checkIP(name) : certificate?.checkHost(name)) !== undefined;
+    const always = ['localhost', '127.0.0.1', '::1', 'api.push.apple.com'];
+    for (const name of [...always, 'api.sandbox.push.apple.com']) assert.ok(holds(name), name);
+    for (const name of ['apns.example.org', 'a.example.net', '192.0.2.7', '2001:db8::7']) {
+      assert.equal(holds(name), more === names, name);
+    }
+    assert.ok(!holds('example.org'));
+  }
 });
 
 test('simulators of one process share an authority and a certificate, and no key', async () => {
