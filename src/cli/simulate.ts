@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ConfigError } from '../errors.js';
 import { openCredentialsFolder } from '../testing/credentials-folder.js';
 import { createSimulator } from '../testing/simulator.js';
 import { failure } from './failure.js';
@@ -16,6 +17,8 @@ Plays Apple's push gateway (sandbox), until SIGTERM or SIGINT.
                        if there are none (a temporary folder, removed at the end)
   --name NAME          a host name or IP address for its certificate, beside localhost and
                        Apple's; may be given more than once
+  --cold-streams N     streams that a connection may open before its first valid provider
+                       token (1, as Apple's)
   --record FILE        append a JSON line for each request
   --help               show this
 `;
@@ -28,6 +31,7 @@ export async function simulate(argv: string[]): Promise<number> {
     const options = {
       listen: { type: 'string', default: '127.0.0.1:2197' },
       credentials: { type: 'string' },
+      'cold-streams': { type: 'string', default: '1' },
       name: { type: 'string', multiple: true },
       record: { type: 'string' },
       help: { type: 'boolean' },
@@ -43,6 +47,7 @@ export async function simulate(argv: string[]): Promise<number> {
       listen: values.listen,
       credentials: folder.credentials,
       remember: false,
+      coldStreams: readCount('cold-streams', values['cold-streams']),
       ...(values.name !== undefined && { names: values.name }),
       ...(values.record !== undefined && { record: values.record }),
     });
@@ -64,6 +69,13 @@ export async function simulate(argv: string[]): Promise<number> {
     signal.release();
     if (temporary !== undefined) await rm(temporary, { recursive: true });
   }
+}
+
+/** @throws ConfigError */
+function readCount(flag: string, text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : 0;
+  if (count < 1) throw new ConfigError(`--${flag} is '${text}', expected a whole number from 1`);
+  return count;
 }
 
 function awaitSignal(): { arrived: Promise<void>; release: () => void } {

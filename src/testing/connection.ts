@@ -35,7 +35,6 @@ export interface GoAway {
 }
 
 const maxBody = 64 * 1024;
-const authenticating = 1;
 
 export class Connection {
   /** Counted from 1. */
@@ -47,6 +46,7 @@ export class Connection {
   /** With a client certificate, or once a valid provider token was seen. */
   #authenticated: boolean;
   #keyId: string | undefined;
+  readonly #coldStreams: number;
   #limit: number;
   readonly #recorded = new WeakSet<ServerHttp2Stream>();
   #lastRecorded = 0;
@@ -57,6 +57,8 @@ export class Connection {
     options: {
       number: number;
       maxConcurrentStreams: number;
+      /** As long as neither certificate nor valid token was seen. */
+      coldStreams: number;
       hasCertificate: boolean;
       onArrival: (arrival: Arrival) => void;
       onChange: () => void;
@@ -66,6 +68,7 @@ export class Connection {
     this.number = options.number;
     this.#socket = socket;
     this.#authenticated = options.hasCertificate;
+    this.#coldStreams = options.coldStreams;
     this.#limit = options.maxConcurrentStreams;
     // The socket's own errors, resets above all, are the client's right.
     socket.on('error', () => {});
@@ -124,7 +127,7 @@ export class Connection {
     this.#forget(stream);
   }
 
-  /** Tells the client by a new SETTINGS frame; an unauthenticated one stays at one stream at most. */
+  /** Tells the client by a new SETTINGS frame; an unauthenticated one stays at its cold streams at most. */
   limitStreams(limit: number): void {
     this.#limit = limit;
     if (!this.#session.destroyed) {
@@ -156,7 +159,7 @@ export class Connection {
   }
 
   #allowed(): number {
-    return this.#authenticated ? this.#limit : Math.min(authenticating, this.#limit);
+    return this.#authenticated ? this.#limit : Math.min(this.#coldStreams, this.#limit);
   }
 
   #forget(stream: ServerHttp2Stream): void {

@@ -20,6 +20,7 @@ interface GatewayParts {
   commands: Commands;
   records: Records;
   maxConcurrentStreams: number;
+  coldStreams: number;
   now: () => number;
   /** A request or connection came, went, or was recorded. */
   onChange: () => void;
@@ -59,6 +60,7 @@ export class Gateway {
     const connection = new Connection(socket, {
       number: this.taken,
       maxConcurrentStreams: this.maxConcurrentStreams,
+      coldStreams: this.#parts.coldStreams,
       hasCertificate: certificate !== undefined,
       onArrival: (arrival) => this.#receive(arrival, certificate),
       onChange: this.#parts.onChange,

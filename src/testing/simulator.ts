@@ -31,6 +31,8 @@ export interface SimulatorOptions {
   topics?: readonly string[];
   /** Streams that a connection may have open at once. @default 1000, as Apple's */
   maxConcurrentStreams?: number;
+  /** Streams that a connection may have open until it has brought a certificate or a valid provider token. @default 1, as Apple's */
+  coldStreams?: number;
   /** A file that gets one JSON line for each request, before its answer: see {@link RecordedRequest}. */
   record?: string;
   /** Whether `requests` and `accepted` are kept; turn it off for millions. @default true */
@@ -48,6 +50,9 @@ export interface SimulatorCredentials {
   key: ProviderKey;
 }
 
+/** The largest value of an HTTP/2 setting. */
+const maxStreams = 2 ** 32 - 1;
+
 /**
  * Starts one; `await using` or `close()` ends it.
  *
@@ -58,6 +63,10 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
   if (environment !== 'sandbox' && environment !== 'production') {
     throw new ConfigError(`environment is '${environment}', expected 'sandbox' or 'production'`);
   }
+  const { maxConcurrentStreams = 1000, coldStreams = 1 } = options;
+  checkStreams('maxConcurrentStreams', maxConcurrentStreams, 0);
+  // With none, no token could ever be seen.
+  checkStreams('coldStreams', coldStreams, 1);
   const address = parseAddress(listen);
   const names = checkNames(options.names ?? []);
   const credentials = options.credentials ?? (await makeCredentials(environment, topics));
@@ -92,7 +101,8 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     providerTokens,
     commands,
     records,
-    maxConcurrentStreams: options.maxConcurrentStreams ?? 1000,
+    maxConcurrentStreams,
+    coldStreams,
     now,
     onChange: () => changes.tell(),
   });
@@ -108,6 +118,15 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     gateway,
     now,
   });
+}
+
+/** @throws ConfigError */
+function checkStreams(option: string, streams: number, least: number): void {
+  if (!Number.isInteger(streams) || streams < least || streams > maxStreams) {
+    throw new ConfigError(
+      `${option} is ${streams}, expected a whole number from ${least} to ${maxStreams}`,
+    );
+  }
 }
 
 /** @throws ConfigError */

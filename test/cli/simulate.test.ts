@@ -149,6 +149,17 @@ test('without a folder it makes one, and takes it away at the end', async () => 
   await assert.rejects(stat(config), { code: 'ENOENT' });
 });
 
+test('--cold-streams is how many streams a connection may open before its first valid token', async () => {
+  await using folder = await temporaryFolder();
+  const argv = ['--credentials', folder.path, '--cold-streams', '50'];
+  await using simulator = await running(...argv);
+  const ca = await readFile(join(folder.path, 'ca.pem'), 'utf8');
+  const session = connect(simulator.url, { ca });
+  const [{ maxConcurrentStreams }] = await once(session, 'remoteSettings');
+  session.destroy();
+  assert.equal(maxConcurrentStreams, 50);
+});
+
 test('its certificate has the names that were asked for, and a client that asks for one of them finds it', async () => {
   await using folder = await temporaryFolder();
   const names = ['--name', 'apns.example.org', '--name', '192.0.2.7'];
@@ -188,6 +199,8 @@ test('wrong usage ends with 2, a failure with 1, each with one line', async (t) 
     [['--nonsense'], 2, /--nonsense/],
     [['extra'], 2, /extra/],
     [['--listen'], 2, /--listen/],
+    [['--cold-streams', '0'], 2, /--cold-streams is '0', expected a whole number from 1/],
+    [['--cold-streams', 'many'], 2, /--cold-streams is 'many'/],
     [['--name', 'two words'], 2, /names has 'two words', expected host names/],
     [['--listen', 'nowhere'], 2, /listen is 'nowhere', expected HOST:PORT/],
     [['--listen', '127.0.0.1:99999'], 2, /expected HOST:PORT/],

@@ -140,6 +140,24 @@ test('a token that was good expires by the clock', async () => {
   assert.equal(simulator.requests[1]?.at, now);
 });
 
+test('how many streams are open before the first valid token can be said, and is no more than the limit', async () => {
+  await using simulator = await createSimulator({ maxConcurrentStreams: 500, coldStreams: 20 });
+  await using provider = await withToken(simulator);
+  assert.equal(provider.maxConcurrentStreams, 20);
+  const lowered = once(provider.session, 'remoteSettings');
+  simulator.limitStreams(5);
+  await lowered;
+  assert.equal(provider.maxConcurrentStreams, 5);
+  simulator.limitStreams(500);
+  const raised = once(provider.session, 'remoteSettings');
+  await raised;
+  assert.equal(provider.maxConcurrentStreams, 20);
+  const opened = once(provider.session, 'remoteSettings');
+  await provider.push();
+  await opened;
+  assert.equal(provider.maxConcurrentStreams, 500);
+});
+
 for (const over of ['one connection', 'connections of their own']) {
   test(`who signs for each request, over ${over}, signs too often; who keeps a token does not`, async () => {
     let now = Date.now();

@@ -27,17 +27,15 @@ function checkSeen({ requests }: Simulator): void {
   for (const request of requests) assert.deepEqual(request.payload, payload);
 }
 
-async function sendWithNodeApn(
-  simulator: Simulator,
-  credentials: Pick<apn.ProviderOptions, 'token' | 'cert' | 'key'>,
-): Promise<void> {
-  const { hostname, port } = new URL(simulator.url);
-  const provider = new apn.Provider({
-    ...credentials,
-    address: hostname,
-    port: Number(port),
-    ca: [simulator.ca],
-  });
+type Credentials = Pick<apn.ProviderOptions, 'token' | 'cert' | 'key'>;
+
+function apnProvider({ url, ca }: Simulator, credentials: Credentials): apn.Provider {
+  const { hostname, port } = new URL(url);
+  return new apn.Provider({ ...credentials, address: hostname, port: Number(port), ca: [ca] });
+}
+
+async function sendWithNodeApn(simulator: Simulator, credentials: Credentials): Promise<void> {
+  const provider = apnProvider(simulator, credentials);
   const { topic } = simulator.key;
   const notification = new apn.Notification({ topic, pushType: 'alert', alert: 'Hello', badge: 3 });
   try {
@@ -69,6 +67,33 @@ test('@parse/node-apn sends with a provider token', async () => {
   await using simulator = await start();
   const { key, keyId, teamId } = simulator.key;
   await sendWithNodeApn(simulator, { token: { key, keyId, teamId } });
+});
+
+/** Twenty at once from a provider that was never used. */
+async function coldBurst(simulator: Simulator) {
+  const { key, keyId, teamId, topic } = simulator.key;
+  const provider = apnProvider(simulator, { token: { key, keyId, teamId } });
+  const notification = new apn.Notification({ topic, pushType: 'alert', alert: 'Hello', badge: 3 });
+  try {
+    const devices = Array.from({ length: 20 }, (_, i) => (i + 16).toString(16).repeat(32));
+    return await provider.send(notification, devices);
+  } finally {
+    await new Promise<void>((resolve) => provider.shutdown(resolve));
+  }
+}
+
+test('@parse/node-apn loses a cold burst to the one stream that Apple allows before the first valid token', async () => {
+  await using simulator = await createSimulator();
+  const { sent, failed } = await coldBurst(simulator);
+  assert.ok(failed.length > 0);
+  assert.equal(sent.length + failed.length, 20);
+});
+
+test('@parse/node-apn sends a cold burst where more streams are allowed', async () => {
+  await using simulator = await createSimulator({ coldStreams: 1000 });
+  const { sent, failed } = await coldBurst(simulator);
+  assert.deepEqual([sent.length, failed], [20, []]);
+  assert.equal(simulator.accepted.length, 20);
 });
 
 test('@parse/node-apn sends with a certificate', async () => {

@@ -176,6 +176,11 @@ test('an option that can not be used is refused, and so is a taken port', async 
   await assert.rejects(createSimulator({ listen: 'localhost' }), config);
   await assert.rejects(createSimulator({ listen: '127.0.0.1:70000' }), config);
   await assert.rejects(createSimulator({ topics: [] }), config);
+  for (const count of [-1, 0.5, Number.NaN, 2 ** 32]) {
+    await assert.rejects(createSimulator({ maxConcurrentStreams: count }), config);
+    await assert.rejects(createSimulator({ coldStreams: count }), config);
+  }
+  await assert.rejects(createSimulator({ coldStreams: 0 }), config);
   for (const name of ['', 'two words', 'a..b', 'http://x', 'münchen.example', '[::1]']) {
     await assert.rejects(createSimulator({ names: [name] }), config);
   }
