@@ -47,6 +47,7 @@ export async function simulate(argv: string[]): Promise<number> {
       listen: values.listen,
       credentials: folder.credentials,
       remember: false,
+      log: (line) => process.stderr.write(`apnsd simulate: ${line}\n`),
       coldStreams: readCount('cold-streams', values['cold-streams']),
       ...(values.name !== undefined && { names: values.name }),
       ...(values.record !== undefined && { record: values.record }),

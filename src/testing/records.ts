@@ -1,5 +1,5 @@
 /** What a simulator has seen, in memory and in a file. */
-import { appendFileSync, closeSync, openSync } from 'node:fs';
+import type { RecordFile } from './record-file.js';
 import { Waiting } from './waiting.js';
 
 /** One request as the simulator recorded it, and one line of the file that `record` names. */
@@ -29,17 +29,17 @@ export class Records {
   readonly accepted: RecordedRequest[] = [];
   readonly counts = { requests: 0, accepted: 0 };
   readonly #remember: boolean;
-  readonly #file: number | undefined;
+  readonly #file: RecordFile | undefined;
   readonly #waiting = new Waiting<RecordedRequest>();
 
-  constructor(path: string | undefined, remember: boolean) {
-    this.#file = path === undefined ? undefined : openSync(path, 'a', 0o600);
+  constructor(file: RecordFile | undefined, remember: boolean) {
+    this.#file = file;
     this.#remember = remember;
   }
 
-  /** In the file when this returns, so that whoever has an answer finds its request there. */
+  /** In the file when this returns, if it can be written, so that whoever has an answer finds its request there. */
   add(request: RecordedRequest): void {
-    if (this.#file !== undefined) appendFileSync(this.#file, `${JSON.stringify(request)}\n`);
+    this.#file?.add(JSON.stringify(request));
     const accepted = request.status === 200;
     this.counts.requests += 1;
     if (accepted) this.counts.accepted += 1;
@@ -53,7 +53,7 @@ export class Records {
   }
 
   close(reason: Error): void {
-    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file?.close();
     this.#waiting.end(reason);
   }
 }

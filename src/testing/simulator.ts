@@ -17,6 +17,7 @@ import type { GoAway } from './connection.js';
 import { Gateway } from './gateway.js';
 import { bind, parseAddress, urlOf } from './listen.js';
 import { ProviderTokens } from './provider-token.js';
+import { RecordFile } from './record-file.js';
 import { type RecordedRequest, Records } from './records.js';
 import { Waiting } from './waiting.js';
 
@@ -35,6 +36,8 @@ export interface SimulatorOptions {
   coldStreams?: number;
   /** A file that gets one JSON line for each request, before its answer: see {@link RecordedRequest}. */
   record?: string;
+  /** Is told in a line when `record` can't be written any more, as on a full disk, and when it can again. @default stderr */
+  log?: (line: string) => void;
   /** Whether `requests` and `accepted` are kept; turn it off for millions. @default true */
   remember?: boolean;
   /** The clock that provider tokens and certificates are held against, UNIX milliseconds. @default Date.now */
@@ -84,7 +87,11 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
   });
   const providerTokens = new ProviderTokens();
   providerTokens.accept(credentials.key);
-  const records = new Records(options.record, options.remember ?? true);
+  const file =
+    options.record === undefined
+      ? undefined
+      : new RecordFile(options.record, options.log ?? toStderr);
+  const records = new Records(file, options.remember ?? true);
   try {
     await bind(server, address);
   } catch (error) {
@@ -137,6 +144,10 @@ function checkNames(names: readonly string[]): readonly string[] {
     }
   }
   return names;
+}
+
+function toStderr(line: string): void {
+  process.stderr.write(`apnsd simulator: ${line}\n`);
 }
 
 /** A certificate, made once a process, and a new key. */

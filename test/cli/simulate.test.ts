@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:http2';
@@ -48,6 +48,8 @@ async function running(...argv: string[]) {
     listening,
     serve,
     url,
+    pid: String(child.pid),
+    stderr: createInterface({ input: child.stderr ?? process.stdin })[Symbol.asyncIterator](),
     stop,
     [Symbol.asyncDispose]: async () => void (await stop('SIGKILL')),
   };
@@ -139,6 +141,42 @@ test('the folder has credentials that work, for nobody else to read, and a resta
     assert.equal(await simulator.stop(), 0);
   }
   assert.equal(contents.size, 1);
+});
+
+test('a full disk under the record is told once, ends nothing, and is told again when lines can be written', async () => {
+  await using folder = await temporaryFolder();
+  const record = join(folder.path, 'record.jsonl');
+  const argv = ['--credentials', join(folder.path, 'made'), '--record', record];
+  await using simulator = await running(...argv);
+  const ca = await readFile(join(folder.path, 'made/ca.pem'), 'utf8');
+  const cert = await readFile(join(folder.path, 'made/com.example.app.pem'), 'utf8');
+  const pushes = async (count: number) => {
+    for (let i = 0; i < count; i += 1) {
+      assert.equal(await push(simulator.url, { ca, cert, key: cert }), 200);
+    }
+  };
+  // What the kernel says of a file that has reached its limit is what it says of a full disk, but for the name.
+  const limit = (bytes: string | number) =>
+    execFileSync('prlimit', ['--pid', simulator.pid, `--fsize=${bytes}:unlimited`]);
+  await pushes(1);
+  limit((await stat(record)).size + 10);
+  await pushes(3);
+  limit('unlimited');
+  await pushes(1);
+  assert.equal(
+    (await simulator.stderr.next()).value,
+    `apnsd simulate: ${record} can't be written (EFBIG: file too large, write), requests go on without a record`,
+  );
+  assert.equal(
+    (await simulator.stderr.next()).value,
+    `apnsd simulate: ${record} is written again, 3 requests are missing in it`,
+  );
+  const lines = (await readFile(record, 'utf8')).trimEnd().split('\n');
+  assert.equal(lines.length, 3);
+  assert.equal(lines[1]?.length, 10);
+  for (const index of [0, 2]) assert.equal(JSON.parse(lines[index] ?? '').status, 200);
+  assert.equal(await simulator.stop(), 0);
+  assert.deepEqual(await simulator.stderr.next(), { done: true, value: undefined });
 });
 
 test('without a folder it makes one, and takes it away at the end', async () => {

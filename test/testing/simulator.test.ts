@@ -91,6 +91,18 @@ test('the file has each request before its answer is out, and goes on where it e
   }
 });
 
+test('a record that can not be written is told of once, and requests are answered and remembered', async () => {
+  const lines: string[] = [];
+  const log = (line: string) => lines.push(line);
+  await using simulator = await createSimulator({ record: '/dev/full', log });
+  await using provider = await withCertificate(simulator);
+  for (let i = 0; i < 3; i += 1) assert.equal((await provider.push()).status, 200);
+  assert.equal(simulator.requests.length, 3);
+  assert.deepEqual(lines, [
+    "/dev/full can't be written (ENOSPC: no space left on device, write), requests go on without a record",
+  ]);
+});
+
 test('what is not to be remembered is counted and written all the same', async () => {
   await using file = await temporaryFile();
   await using simulator = await createSimulator({ record: file.path, remember: false });
