@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command `apnsd`: picks the command to run. */
 import { version } from '../daemon/version.js';
+import { endWith, surviveLostReaders } from './output.js';
 import { serve } from './serve.js';
 import { simulate } from './simulate.js';
 
@@ -32,6 +33,5 @@ async function main([name, ...rest]: string[]): Promise<number> {
   return 2;
 }
 
-main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code;
-});
+surviveLostReaders();
+main(process.argv.slice(2)).then(endWith);

@@ -3,6 +3,7 @@ import { createDaemon, type Daemon } from '../daemon/daemon.js';
 import { jsonLog, type Log } from '../daemon/log.js';
 import { version } from '../daemon/version.js';
 import { failure } from './failure.js';
+import { lineWriter } from './output.js';
 import {
   type Flags,
   parseFlags,
@@ -20,10 +21,7 @@ export async function serve(argv: string[]): Promise<number> {
       process.stdout.write(flags.help ? serveHelp : `${version}\n`);
       return 0;
     }
-    await run(
-      flags,
-      jsonLog((line) => process.stderr.write(line)),
-    );
+    await run(flags, jsonLog(lineWriter(process.stderr)));
     return 0;
   } catch (error) {
     return failure('serve', error);
@@ -31,8 +29,6 @@ export async function serve(argv: string[]): Promise<number> {
 }
 
 async function run(flags: Flags, log: Log): Promise<void> {
-  // Whoever read the log is gone: no reason to stop pushing.
-  process.stderr.on('error', () => undefined);
   // Whoever reads that it listens may end it at once.
   const ended = endSignal();
   const starting = start(flags, log);

@@ -8,9 +8,15 @@ import { text } from 'node:stream/consumers';
 
 const apnsd = join(import.meta.dirname, '../../src/cli/apnsd.ts');
 
+const node = ['--import', 'tsx', '--throw-deprecation', '--pending-deprecation'];
+
+/** What node is given to run it, for a test that looks after its streams by itself. */
+export function nodeArguments(...argv: string[]): string[] {
+  return [...node, apnsd, ...argv];
+}
+
 function start(argv: string[]): ChildProcessByStdio<null, Readable, Readable> {
-  const node = ['--import', 'tsx', '--throw-deprecation', '--pending-deprecation'];
-  return spawn(process.execPath, [...node, apnsd, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return spawn(process.execPath, nodeArguments(...argv), { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 export interface Ended {
