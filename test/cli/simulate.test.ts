@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { nodeArguments } from '../support/command.js';
+import { keep } from '../support/leftovers.js';
 import { bearer } from '../testing/provider.js';
 
 const entry = `
@@ -177,6 +179,25 @@ test('a full disk under the record is told once, ends nothing, and is told again
   for (const index of [0, 2]) assert.equal(JSON.parse(lines[index] ?? '').status, 200);
   assert.equal(await simulator.stop(), 0);
   assert.deepEqual(await simulator.stderr.next(), { done: true, value: undefined });
+});
+
+test('it plays on where nobody reads its stdout or stderr any more', async () => {
+  await using folder = await temporaryFolder();
+  const credentials = join(folder.path, 'made');
+  const argv = ['--listen', '127.0.0.1:0', '--credentials', credentials, '--record', '/dev/full'];
+  const node = nodeArguments('simulate', ...argv);
+  const child = keep(spawn(process.execPath, node, { stdio: ['ignore', 'pipe', 'pipe'] }));
+  const ended = once(child, 'exit');
+  child.stderr.destroy();
+  // It goes on with its second line, which nobody hears.
+  const [line] = await once(createInterface(child.stdout), 'line');
+  child.stdout.destroy();
+  const [url = ''] = /https:\S+/.exec(String(line)) ?? [];
+  const ca = await readFile(join(credentials, 'ca.pem'), 'utf8');
+  const pem = await readFile(join(credentials, 'com.example.app.pem'), 'utf8');
+  for (let i = 0; i < 2; i += 1) assert.equal(await push(url, { ca, cert: pem, key: pem }), 200);
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended, [0, null]);
 });
 
 test('without a folder it makes one, and takes it away at the end', async () => {
