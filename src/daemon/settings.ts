@@ -7,7 +7,7 @@ import { appleGateways, type Environment, type Gateways } from '../apns/gateway.
 import { ConfigError, CredentialsError } from '../errors.js';
 import { checkNumber, defaultLimits, type Limits, limitsFrom, maxTimerMs } from './limits.js';
 import { type Address, isLocal, parseListen } from './listen.js';
-import type { Log } from './log.js';
+import { type Log, logText } from './log.js';
 import { Secrets } from './secrets.js';
 
 export interface DaemonOptions extends Partial<Limits> {
@@ -138,7 +138,7 @@ export function settingsFrom(options: DaemonOptions): Settings {
     feedbackTime: checkTime(options.feedbackTime ?? defaults.feedbackTime),
     drainTimeoutMs: checkNumber('drainTimeoutMs', drainTimeoutMs, 0, maxTimerMs),
     limits: limitsFrom(options),
-    log: options.log ?? ((event, fields) => debug('%s %o', event, fields)),
+    log: options.log ?? ((event, fields = {}) => debug('%s %s', event, logText(fields))),
   });
 }
 

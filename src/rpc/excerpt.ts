@@ -5,8 +5,8 @@ const SHOWN = 40;
 /** Of longer texts only the start, so that no whole token and no key is ever shown. */
 const SHOWN_OF_LONGER = 16;
 
-// Control, format, surrogate, private and unassigned characters, and the two line separators.
-const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+/** Control, format (direction marks), surrogate, private and unassigned characters, and the two line separators. */
+export const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 export function excerpt(text: string): string {
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN_OF_LONGER)}…` : text;

@@ -40,6 +40,31 @@ test('an event is one line of JSON with its time, whatever its fields hold', () 
   ]);
 });
 
+test('what a terminal would obey is written out, and reads as it was', () => {
+  // Controls, among them DEL and CSI, direction marks, line separators, a mark that shows nothing, a tag beyond 16 bits.
+  const obeyed =
+    '\u001b[2J \u007f \u009b1m \u202etxt.exe\u202c \u2066a\u2069 \u2028 \u200b \u{e0041}';
+  const lines: string[] = [];
+  const log = jsonLog((line) => lines.push(line));
+  log('fault', { reason: obeyed, [obeyed]: [obeyed], kept: 'Grüße, 世界 😀' });
+  const [line = ''] = lines;
+  assert.match(line, /^[^\p{C}\p{Zl}\p{Zp}]+\n$/u);
+  assert.match(line, /\\u202etxt\.exe/);
+  const { reason, [obeyed]: list, kept } = JSON.parse(line);
+  assert.deepEqual(
+    { reason, list, kept },
+    { reason: obeyed, list: [obeyed], kept: 'Grüße, 世界 😀' },
+  );
+});
+
+test('a text of any length takes no more than 4,096 characters of a line', () => {
+  const [line] = linesOf((log) =>
+    log('fault', { reason: 'x'.repeat(10_000_000), deep: { a: 'y'.repeat(4097) } }),
+  );
+  assert.equal(line.reason, `${'x'.repeat(4096)}... (10000000 characters)`);
+  assert.equal(line.deep.a, `${'y'.repeat(4096)}... (4097 characters)`);
+});
+
 test('ten lines of one event come out in a second, and the next line tells how many did not', () => {
   const lines = linesOf((log, at) => {
     for (let i = 0; i < 1000; i += 1) log('rejected', { i });
