@@ -1,4 +1,5 @@
 /** The flags of `apnsd serve`, and the daemon's options that they stand for. */
+import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Environment } from '../apns/gateway.js';
@@ -137,7 +138,7 @@ export async function readKeys(values: Flags): Promise<DaemonKeys> {
   const keys: DaemonKeys = {};
   const secretFile = values['secret-file'];
   if (secretFile !== undefined) {
-    keys.secrets = (await read('--secret-file', secretFile)).split(/\r?\n/);
+    keys.secrets = (await readStrictly('--secret-file', secretFile)).split(/\r?\n/);
   }
   if (cert !== undefined && key !== undefined) {
     keys.tls = { cert: await read('--tls-cert', cert), key: await read('--tls-key', key) };
@@ -151,7 +152,7 @@ export async function readKeys(values: Flags): Promise<DaemonKeys> {
 /** What `--config` has. @throws an error for a file that can't be read */
 export async function readInitial({ config: path }: Flags): Promise<unknown[]> {
   if (path === undefined) return [];
-  const text = await read('--config', path);
+  const text = await readStrictly('--config', path);
   let initial: unknown;
   try {
     ({ initial } = Object(JSON.parse(text)));
@@ -200,9 +201,44 @@ function parseCount(flag: string, text: string): number {
   throw new ConfigError(`${flag} is ${JSON.stringify(text)}, expected a whole number`);
 }
 
+/** PEM, whose text around the blocks may be in any encoding. */
 async function read(flag: string, path: string): Promise<string> {
+  return (await readBytes(flag, path)).toString('utf8');
+}
+
+const utf8 = new TextDecoder('UTF-8', { fatal: true });
+
+/** UTF-8 without its byte order mark: what is no UTF-8 would be another secret, or name, than the one meant. */
+async function readStrictly(flag: string, path: string): Promise<string> {
+  const bytes = await readBytes(flag, path);
   try {
-    return await readFile(path, 'utf8');
+    return utf8.decode(bytes);
+  } catch (cause) {
+    const line = lineNotUtf8(bytes);
+    throw new Error(
+      `${flag} ${path} has bytes in line ${line} that are not UTF-8, expected UTF-8`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** No byte of a character of UTF-8 is a line end but that of the line end itself. */
+function lineNotUtf8(bytes: Buffer): number {
+  let line = 1;
+  for (let start = 0; start < bytes.length; line += 1) {
+    const found = bytes.indexOf('\n', start);
+    const end = found < 0 ? bytes.length : found;
+    if (!isUtf8(bytes.subarray(start, end))) return line;
+    start = end + 1;
+  }
+  return line;
+}
+
+async function readBytes(flag: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new Error(`${flag} ${path} can't be read: ${code ?? message}`, { cause: error });

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseFlags, readOptions, serveHelp } from '../../src/cli/serve-flags.js';
+import {
+  parseFlags,
+  readInitial,
+  readKeys,
+  readOptions,
+  serveHelp,
+} from '../../src/cli/serve-flags.js';
 import { settingsFrom } from '../../src/daemon/settings.js';
 import { createAuthority } from '../../src/testing/index.js';
 import { callXml, post } from '../support/calling.js';
@@ -108,6 +114,24 @@ test('a flag that can not be read says what was expected, and shows no secret', 
   const { code, stderr } = await run('serve', '--secret-file', await file('bad', 'top-secret'));
   assert.equal(code, 2);
   assert.equal(stderr, 'apnsd serve: secrets[0] is no user:secret\n');
+});
+
+test('a byte order mark before secrets or config is ignored, and bytes that are not UTF-8 are refused with their line', async () => {
+  const secretsOf = async (contents: Buffer) =>
+    (await readKeys(parseFlags(['--secret-file', await file('marked', contents)]))).secrets;
+  const initialOf = async (contents: Buffer) =>
+    readInitial(parseFlags(['--config', await file('marked.json', contents)]));
+  const mark = Buffer.from('\ufeff');
+  assert.deepEqual(await secretsOf(Buffer.from('\ufeffapp:grün\napp:b')), ['app:grün', 'app:b']);
+  assert.deepEqual(await initialOf(Buffer.concat([mark, Buffer.from('{"initial":[]}')])), []);
+
+  const latin1 = Buffer.from('app:one\r\n# ü\napp:secret\n', 'latin1');
+  await assert.rejects(secretsOf(latin1), {
+    message: `--secret-file ${join(folder, 'marked')} has bytes in line 2 that are not UTF-8, expected UTF-8`,
+  });
+  await assert.rejects(initialOf(Buffer.from('{"initial":[],\n\n"ü"', 'latin1')), {
+    message: `--config ${join(folder, 'marked.json')} has bytes in line 3 that are not UTF-8, expected UTF-8`,
+  });
 });
 
 function statusWith(url: string, secret: string, ca?: string): Promise<number> {
