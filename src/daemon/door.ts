@@ -45,7 +45,8 @@ export function refusalOf(request: IncomingMessage, options: DoorOptions): Refus
   }
   const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (formTypes.has(type)) {
-    return { status: 415, reason: `the content type is a web form's, ${type}, expected text/xml` };
+    const reason = `the content type is a web form's, ${type}, expected text/xml: send Content-Type: text/xml`;
+    return { status: 415, reason };
   }
   return undefined;
 }

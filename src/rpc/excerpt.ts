@@ -15,8 +15,13 @@ export function excerpt(text: string): string {
 }
 
 /** The text with all that a terminal or a log would obey written out. */
-export function harmless(text: string): string {
+function harmless(text: string): string {
   return text.replace(UNSAFE, escaped);
+}
+
+/** The same, and all that is not ASCII: Python 2.7 raises where a fault's text has anything else. */
+export function ascii(text: string): string {
+  return text.replaceAll('\u2026', '...').replace(/[^ -~]/gu, escaped);
 }
 
 function escaped(character: string): string {

@@ -12,7 +12,7 @@ import {
   ProtocolError,
   UnknownAppIdError,
 } from '../errors.js';
-import { harmless } from './excerpt.js';
+import { ascii } from './excerpt.js';
 
 /** An XML-RPC fault: travels over HTTP 200 as `faultCode` and `faultString`. */
 export class Fault extends Error {
@@ -47,13 +47,17 @@ const errorClasses: ReadonlyMap<number, ErrorClass> = new Map<number, ErrorClass
   [INTERNAL, DaemonError],
 ]);
 
-/** What the daemon answers for an error; anything that is not ours is an internal error. */
+/** What the daemon answers for an error, in ASCII; anything that is not ours is an internal error. */
 export function faultOf(error: unknown): Fault {
-  if (error instanceof Fault) return error;
+  if (error instanceof Fault) {
+    const { faultCode, message } = error;
+    const shown = ascii(message);
+    return shown === message ? error : new Fault(faultCode, shown, { cause: error });
+  }
   if (error instanceof ApnsdError) {
     for (const [faultCode, errorClass] of errorClasses) {
       if (!(error instanceof errorClass)) continue;
-      return new Fault(faultCode, harmless(error.message), { cause: error });
+      return new Fault(faultCode, ascii(error.message), { cause: error });
     }
   }
   return new Fault(INTERNAL, "internal error, the daemon's log has more", { cause: error });

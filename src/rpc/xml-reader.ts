@@ -3,6 +3,7 @@ import { excerpt } from './excerpt.js';
 import { Fault, NOT_A_CALL, NOT_XML } from './faults.js';
 
 const BANG = 0x21;
+const HASH = 0x23;
 const SLASH = 0x2f;
 const LESS = 0x3c;
 const GREATER = 0x3e;
@@ -19,6 +20,8 @@ const DECLARATION =
 const NAME = /^[\p{L}_:][\p{L}\p{M}\p{N}_:.·-]*$/u;
 const ATTRIBUTE = /[ \t\n]+([^ \t\n"'&/<=>]+)[ \t\n]*=[ \t\n]*(?:"([^"<]*)"|'([^'<]*)')/y;
 
+/** A character beyond 16 bits as Java writes it: a reference for each half, of which XML knows neither. */
+const HALVES = /&#(?:x(d[89ab][0-9a-f]{2})|([0-9]{5}));&#(?:x(d[c-f][0-9a-f]{2})|([0-9]{5}));/iy;
 const REFERENCE = /^#(?:x([0-9a-fA-F]+)|([0-9]+))$/;
 /** Of those entities of HTML that somebody may take for XML's. */
 const LONGEST_NAME = 8;
@@ -225,8 +228,9 @@ export class XmlReader {
     while (mark >= 0) {
       const end = raw.indexOf(';', mark);
       if (end < 0) throw this.fault(NOT_XML, 'found an & without a ; after it, expected &amp;');
-      text += raw.slice(start, mark) + this.#character(raw.slice(mark + 1, end));
-      start = end + 1;
+      const halves = raw.charCodeAt(mark + 1) === HASH ? joinedHalves(raw, mark) : undefined;
+      text += raw.slice(start, mark) + (halves?.text ?? this.#character(raw.slice(mark + 1, end)));
+      start = halves?.end ?? end + 1;
       mark = raw.indexOf('&', start);
     }
     return start === 0 ? raw : text + raw.slice(start);
@@ -312,6 +316,16 @@ export class XmlReader {
     this.#at = end + mark.length;
     return this.#text.slice(start, end);
   }
+}
+
+/** The character whose two halves start at `mark`, and where they end. */
+function joinedHalves(raw: string, mark: number): { text: string; end: number } | undefined {
+  HALVES.lastIndex = mark;
+  const [, highHex, high, lowHex, low] = HALVES.exec(raw) ?? [];
+  const first = highHex ? Number.parseInt(highHex, 16) : Number(high);
+  const second = lowHex ? Number.parseInt(lowHex, 16) : Number(low);
+  const pair = first >= 0xd800 && first < 0xdc00 && second >= 0xdc00 && second < 0xe000;
+  return pair ? { text: String.fromCharCode(first, second), end: HALVES.lastIndex } : undefined;
 }
 
 /** XML's line ends: CR LF and CR are LF. Splitting stays fast where there are millions of them. */

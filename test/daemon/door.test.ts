@@ -56,7 +56,10 @@ test('what a web page could post is refused: 403 with an Origin, 415 with the co
   for (const type of forms) {
     const answer = await post(daemon.url, listMethods, { headers: { 'Content-Type': type } });
     assert.equal(answer.status, 415, type);
-    assert.match(answer.text, /^the content type is a web form's, \S+, expected text\/xml\n$/);
+    assert.match(
+      answer.text,
+      /^the content type is a web form's, \S+, expected text\/xml: send Content-Type: text\/xml\n$/,
+    );
   }
 });
 

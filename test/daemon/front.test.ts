@@ -49,12 +49,19 @@ test('what is wrong with a call is a fault over HTTP 200 that says what', async 
     [callXml('constructor'), -32601, /constructor/],
     [callXml('__proto__'), -32601, /__proto__/],
     [callXml('NotFound'), -32601, /NotFound/],
+    [callXml('métode'), -32601, /no method "m\\u\{e9\}tode"/],
+    [callXml('x'.repeat(41)), -32601, /no method "x{16}\.\.\." \(41 characters\)/],
+    [callXml('notify', 'ü', 'aa', '<struct/>'), 404, /app "\\u\{fc\}" is not/],
+    [`${listMethods}ü`, -32700, /follows/],
+    [callXml('notify', '<ü/>'), -32600, /\\u\{fc\}/],
   ];
   for (const [body, faultCode, says] of cases) {
     const answer = await post(daemon.url, body);
     assert.equal(answer.status, 200, body);
     assert.equal(faultCodeOf(answer), faultCode, body);
     assert.match(answer.text, says, body);
+    // Python 2.7 raises at anything else in a fault.
+    assert.match(answer.text, /^[\n -~]+$/, body);
   }
 });
 

@@ -105,7 +105,7 @@ test('a member that can not be read is fault 400 with its position, after the ot
     {
       faultCode: 400,
       faultString:
-        'at position 1, 2, 4 (from 0): token …b is 1 characters long, expected pairs of hex digits',
+        'at position 1, 2, 4 (from 0): token ...b is 1 characters long, expected pairs of hex digits',
     },
   );
   assert.deepEqual(daemon.accepted(), [
@@ -118,8 +118,8 @@ test('a member that can not be read is fault 400 with its position, after the ot
 test('one notification that can not be read is fault 400 without a position', async () => {
   await using daemon = await startDaemon();
   const cases: [token: unknown, notification: unknown, says: RegExp][] = [
-    ['zz', note('a'), /^token …zz is not all hex digits/],
-    ['', note('a'), /^token … is empty/],
+    ['zz', note('a'), /^token \.\.\.zz is not all hex digits/],
+    ['', note('a'), /^token \.\.\. is empty/],
     [null, note('a'), /^token is nil, expected a string/],
     ['aa', 'Hello', /^payload is string, expected an object/],
     ['aa', null, /^payload is null/],
@@ -301,7 +301,7 @@ test('an app that is not there is fault 404, also where there is none at all, as
   const token = 'ab'.repeat(32);
   await assert.rejects(call(daemon.host, 'notify', token, 'app', note('a')), {
     faultCode: 404,
-    faultString: `app "${token.slice(0, 16)}…" (64 characters) is not provisioned`,
+    faultString: `app "${token.slice(0, 16)}..." (64 characters) is not provisioned`,
   });
 });
 

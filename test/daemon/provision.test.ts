@@ -174,7 +174,7 @@ test('parameters that are not what provision takes are fault 400, which names th
     [
       'apnsd.provision',
       [{ [token]: 'a' }],
-      `"${token.slice(0, 16)}…" (64 characters) is no field, ${fields}`,
+      `"${token.slice(0, 16)}..." (64 characters) is no field, ${fields}`,
     ],
   ];
   for (const [method, params, faultString] of cases) {

@@ -81,7 +81,7 @@ for (const { name, options, run } of languages) {
       [['feedback', ['nope']], 404, /app "nope" is not provisioned/],
       [['provision', ['app', '/etc/apns.pem', 'staging', 15]], 401, /staging/],
       [['provision', ['app', '/nonexistent/cert.pem', 'sandbox', 15]], 422, /ENOENT/],
-      [['notify', ['app', 'abc', note('odd')]], 400, /token …abc is 3 characters long/],
+      [['notify', ['app', 'abc', note('odd')]], 400, /token \.\.\.abc is 3 characters long/],
       [['notify', ['app', 'zz', note('no hex')]], 400, /not all hex digits/],
       [['notify', ['app', [token('1')], [note('1'), note('2')]]], 400, /1 tokens and 2 notif/],
       [['notify', ['app']], 400, /expected 3: appId, tokens, notifications/],

@@ -130,7 +130,7 @@ async function naming(
 }
 
 const ANSWER =
-  /^<\?xml version="1\.0"\?>\n<methodResponse>(?:<params><param>(<value>.*<\/value>)<\/param><\/params>|<fault><value><struct><member><name>faultCode<\/name><value><int>(-?\d+)<\/int><\/value><\/member><member><name>faultString<\/name><value><string>[^<>\p{Cc}]+<\/string><\/value><\/member><\/struct><\/value><\/fault>)<\/methodResponse>\n$/su;
+  /^<\?xml version="1\.0"\?>\n<methodResponse>(?:<params><param>(<value>.*<\/value>)<\/param><\/params>|<fault><value><struct><member><name>faultCode<\/name><value><int>(-?\d+)<\/int><\/value><\/member><member><name>faultString<\/name><value><string>[ -;=?-~]+<\/string><\/value><\/member><\/struct><\/value><\/fault>)<\/methodResponse>\n$/su;
 /** An internal error, 500 or 503 would be the daemon's own failing. */
 const faults = new Set([400, 401, 404, 422, 428, -32700, -32600, -32601]);
 

@@ -62,6 +62,15 @@ test('what a terminal or a log would obey is written out', () => {
   assert.equal(message, 'environment is "sand\\u{7f}box\\u{202e}"');
 });
 
+test('the text of a fault is ASCII, whatever it shows', () => {
+  const shown = 'topic "Grüße" of token …abc, "😀"';
+  const text = 'topic "Gr\\u{fc}\\u{df}e" of token ...abc, "\\u{1f600}"';
+  assert.equal(faultOf(new InvalidArgumentError(shown)).message, text);
+  const fault = new Fault(-32600, shown);
+  const { faultCode, message, cause } = faultOf(fault);
+  assert.deepEqual([faultCode, message, cause], [-32600, text, fault]);
+});
+
 test('a fault stays the fault that it is', () => {
   const fault = new Fault(-32601, 'why');
   assert.equal(faultOf(fault), fault);

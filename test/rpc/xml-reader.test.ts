@@ -36,6 +36,10 @@ const wellFormed: [text: string, found: string[]][] = [
     '<a>\u0080\u009f\ud7ff\ue000\ufffd\u{10ffff}\t</a>',
     ['\u0080\u009f\ud7ff\ue000\ufffd\u{10ffff}\t'],
   ],
+  // As Java writes what is beyond 16 bits.
+  ['<a>&#xD83D;&#xDE00; &#55357;&#56832;&#xd83d;&#56832;</a>', ['😀 😀😀']],
+  ['<a b="&#xD83D;&#xDE00;"/>', ['']],
+  ['<a>&#12354;&#12356;&#x3042;</a>', ['あいあ']],
   ['<a>&#9;&#10;&#13;&#128;&#xd7FF;&#xE000;&#x10FFFF;</a>', ['\t\n\r\u0080\ud7ff\ue000\u{10ffff}']],
   ['<?xml version="1.0"?><a/>', ['']],
   ['<?xml\nversion = \'1.1\'\tencoding = "x"  standalone = "no" ?>\n<a/>', ['']],
@@ -104,6 +108,13 @@ const malformed: [text: string, message: string][] = [
     `<a>&#${code};</a>`,
     `found "&#${code};", expected a character of XML`,
   ]),
+  ...['&#xD83D;&#65;', '&#55357; &#56832;', '&#xD83D;&#xD83D;&#xDE00;'].map(
+    (half): [string, string] => [
+      `<a>${half}</a>`,
+      `found "${half.slice(0, 8)}", expected a character of XML`,
+    ],
+  ),
+  ['<a>&#xDE00;&#xD83D;</a>', 'found "&#xDE00;", expected a character of XML'],
   ...['0', '8', 'b', 'c', 'e', '1f', 'fffe', 'ffff'].map((code): [string, string] => {
     const character = String.fromCharCode(Number.parseInt(code, 16));
     const shown = JSON.stringify(character).slice(1, -1);
