@@ -47,6 +47,8 @@ How much:
   --max-text-length N    characters in a value (16777216)
   --max-calls N          calls in flight; beyond it, as for the next, fault 503 (1000)
   --max-call-bytes N     the calls in flight together (8388608)
+  --max-answer-bytes N   the answers that wait to be taken together; beyond it fault 503
+                         (67108864)
   --max-connections N    one more is closed at once (4000)
   --headers-timeout S    seconds to send a request's headers; then HTTP 408 (10)
   --request-timeout S    seconds to send a whole request, then HTTP 408; and to go on
@@ -75,6 +77,7 @@ const counts = {
   'max-text-length': 'maxTextLength',
   'max-calls': 'maxCalls',
   'max-call-bytes': 'maxCallBytes',
+  'max-answer-bytes': 'maxAnswerBytes',
   'max-connections': 'maxConnections',
 } as const satisfies { [flag: string]: keyof DaemonOptions };
 

@@ -1,11 +1,12 @@
 /** Tokens that Apple called dead (status 410), until a client has taken them. */
 import { randomUUID } from 'node:crypto';
 
-export interface DeadToken {
+/** An answer's entry as it is. */
+export type DeadToken = {
   token: string;
   /** UNIX milliseconds. */
   unregisteredAt: number;
-}
+};
 
 /** The oldest are dropped beyond it: about 20 MB an app. */
 export const maxEntries = 100_000;
@@ -61,6 +62,8 @@ export class Feedback {
   }
 
   #list(): DeadToken[] {
-    return [...this.#entries].map(([token, { unregisteredAt }]) => ({ token, unregisteredAt }));
+    const list: DeadToken[] = [];
+    for (const [token, { unregisteredAt }] of this.#entries) list.push({ token, unregisteredAt });
+    return list;
   }
 }

@@ -4,7 +4,15 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { DropArgument } from 'node:net';
 import { boundedLog } from '../apns/log.js';
 import { OverloadedError } from '../errors.js';
-import { type Call, decodeCall, encodeAnswer, encodeFault, type Value } from '../rpc/xml.js';
+import {
+  type Call,
+  decodeCall,
+  encodeFault,
+  type Value,
+  type Writable,
+  Written,
+} from '../rpc/xml.js';
+import { AnswerWriter } from './answer-writer.js';
 import { type Refusal, refusalOf } from './door.js';
 import { CallInFlight, InFlight } from './in-flight.js';
 import type { Limits } from './limits.js';
@@ -13,6 +21,7 @@ import type { Log } from './log.js';
 import { type CallContext, loggedFault } from './method.js';
 import type { Secrets } from './secrets.js';
 import type { TlsOptions } from './settings.js';
+import { Turns } from './turns.js';
 import { free, readBody, writeAnswer } from './wire.js';
 
 export interface FrontOptions {
@@ -21,7 +30,11 @@ export interface FrontOptions {
   limits: Limits;
   /** The clock that dates in answers show. */
   time: 'local' | 'utc';
-  call: (method: string, params: Value[], context: Pick<CallContext, 'whenLost'>) => Promise<Value>;
+  call: (
+    method: string,
+    params: Value[],
+    context: Pick<CallContext, 'whenLost' | 'answer'>,
+  ) => Promise<Writable>;
   /** Ends requests that have not come in whole and answers that nobody reads. */
   signal: AbortSignal;
   log: Log;
@@ -44,6 +57,7 @@ export class Front {
   readonly #options: FrontOptions;
   readonly #server: Server | TlsServer;
   readonly #inFlight: InFlight;
+  readonly #turns = new Turns();
   readonly #underWay = new Set<Promise<void>>();
   /** At most a line a second, however many knock. */
   readonly #logRefusal: Log;
@@ -119,7 +133,7 @@ export class Front {
     const { refusal } = call;
     if (body) {
       if (refusal && 'status' in refusal) this.#refuse(response, refusal);
-      else await this.#answer(response, body, refusal);
+      else await this.#answer(response, body, call);
     }
     call.end();
   }
@@ -130,17 +144,20 @@ export class Front {
     response.end(`${reason}\n`);
   }
 
-  async #answer(response: ServerResponse, body: Buffer, refusal?: OverloadedError): Promise<void> {
+  async #answer(response: ServerResponse, body: Buffer, call: CallInFlight): Promise<void> {
     const { limits, signal } = this.#options;
     const undo: (() => void)[] = [];
-    const answer = await this.#call(response.req, body, refusal, undo);
+    const { pieces, bytes } = await this.#call(response.req, body, call, undo);
     if (this.#stopping) response.setHeader('Connection', 'close');
     response.writeHead(200, {
       'Content-Type': 'text/xml',
-      'Content-Length': Buffer.byteLength(answer),
+      'Content-Length': bytes,
     });
     // Ended only when it is out: a server that closes cuts off what has ended, whether it has been read or not.
-    const taken = await writeAnswer(response, answer, limits.requestTimeoutMs, signal);
+    const { requestTimeoutMs } = limits;
+    const taken = await writeAnswer(response, pieces, requestTimeoutMs, signal, (bytes) =>
+      call.giveBack(bytes),
+    );
     response.end();
     if (!taken) for (const each of undo) each();
   }
@@ -149,19 +166,22 @@ export class Front {
   async #call(
     request: IncomingMessage,
     body: Buffer,
-    refusal: OverloadedError | undefined,
+    inFlight: CallInFlight,
     undo: (() => void)[],
-  ): Promise<string> {
+  ): Promise<Written> {
     const { call, time, log } = this.#options;
     try {
-      if (refusal) throw refusal;
+      if (inFlight.refusal) throw inFlight.refusal;
       if (this.#stopping) throw new OverloadedError('the daemon is shutting down');
       const { method, params } = this.#decode(request, body);
       const whenLost = (what: () => void) => undo.push(what);
-      return encodeAnswer(await call(method, params, { whenLost }), { time });
+      const answer = new AnswerWriter({ time, room: inFlight, turns: this.#turns });
+      return await answer.whole(await call(method, params, { whenLost, answer }));
     } catch (error) {
       for (const each of undo.splice(0)) each();
-      return encodeFault(loggedFault(error, log));
+      inFlight.dropAnswer();
+      const fault = encodeFault(loggedFault(error, log));
+      return new Written([fault], Buffer.byteLength(fault));
     }
   }
 

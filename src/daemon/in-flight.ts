@@ -1,13 +1,19 @@
-/** The calls in flight: whether there is room for one more, and for its body. */
+/** The calls in flight: whether there is room for one more, for its body, and for its answer. */
 import { OverloadedError } from '../errors.js';
+import type { Room } from '../rpc/xml.js';
 import type { Refusal } from './door.js';
 import type { Limits } from './limits.js';
 
+/** Nil must find room: a caller that hears a fault in its place sends its notifications again. */
+const minShareBytes = 1024;
+
 export class InFlight {
-  readonly limits: Pick<Limits, 'maxBodyBytes' | 'maxCalls' | 'maxCallBytes'>;
+  readonly limits: Pick<Limits, 'maxBodyBytes' | 'maxCalls' | 'maxCallBytes' | 'maxAnswerBytes'>;
   calls = 0;
   /** Of their bodies. */
   bytes = 0;
+  /** Of their answers, until they are taken. */
+  answerBytes = 0;
 
   constructor(limits: InFlight['limits']) {
     this.limits = limits;
@@ -15,12 +21,13 @@ export class InFlight {
 }
 
 /** One of them, from its headers to the end of its answer; what is refused takes no room. */
-export class CallInFlight {
+export class CallInFlight implements Room {
   /** Why it is not made. */
   refusal: Refusal | OverloadedError | undefined;
   readonly #all: InFlight;
   readonly #counted: boolean;
   #bytes = 0;
+  #answerBytes = 0;
 
   constructor(all: InFlight, refusal: Refusal | undefined) {
     this.#all = all;
@@ -52,9 +59,38 @@ export class CallInFlight {
     return false;
   }
 
+  /**
+   * Room for so many more bytes of its answer, as for its body.
+   * @throws OverloadedError
+   */
+  take(bytes: number): void {
+    const { maxAnswerBytes, maxCalls } = this.#all.limits;
+    const share = Math.max(maxAnswerBytes / maxCalls, minShareBytes);
+    this.#countAnswer(bytes);
+    if (this.#all.answerBytes <= maxAnswerBytes || this.#answerBytes <= share) return;
+    this.#countAnswer(-bytes);
+    throw new OverloadedError(
+      `the answers that wait to be taken are over ${maxAnswerBytes} bytes, which is the limit`,
+    );
+  }
+
+  giveBack(bytes: number): void {
+    this.#countAnswer(-bytes);
+  }
+
   end(): void {
     if (this.#counted) this.#all.calls -= 1;
     this.#count(-this.#bytes);
+    this.dropAnswer();
+  }
+
+  dropAnswer(): void {
+    this.#countAnswer(-this.#answerBytes);
+  }
+
+  #countAnswer(bytes: number): void {
+    this.#answerBytes += bytes;
+    this.#all.answerBytes += bytes;
   }
 
   #count(bytes: number): void {

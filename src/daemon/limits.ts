@@ -17,6 +17,11 @@ export interface Limits {
   maxCalls: number;
   /** The bodies of the calls in flight, together; a call's even share of it is always taken. @default 8 MiB */
   maxCallBytes: number;
+  /**
+   * The answers that wait to be taken, together, in bytes; a call's even share of it is always written. Beyond it
+   * fault 503. @default 64 MiB
+   */
+  maxAnswerBytes: number;
   /** Connections; one more is closed at once. @default 4,000 */
   maxConnections: number;
   /** How long a caller may take to send a request's headers, in milliseconds; then HTTP 408. @default 10,000 */
@@ -39,6 +44,8 @@ export const defaultLimits: Readonly<Limits> = {
   maxCalls: 1000,
   /** Four of the largest bodies, each a multiple of its size while it is read, and 16 KiB for every call whatever the others hold. */
   maxCallBytes: 8 << 20,
+  /** Two full lists of dead tokens, of 25 MB each, and 64 KiB for every call whatever the others hold. */
+  maxAnswerBytes: 64 << 20,
   /** A client process keeps 32 at most. */
   maxConnections: 4000,
   headersTimeoutMs: 10_000,
@@ -49,6 +56,8 @@ export const defaultLimits: Readonly<Limits> = {
 export const maxTimerMs = 86_400_000;
 /** A body becomes one string, which Node bounds at 512 Mi characters. */
 const maxString = 1 << 28;
+/** Room for a thousand faults. */
+const minAnswerBytes = 1 << 20;
 
 /** @throws ConfigError */
 export function limitsFrom(options: Partial<Limits>): Limits {
@@ -69,6 +78,7 @@ export function limitsFrom(options: Partial<Limits>): Limits {
     maxTextLength: count('maxTextLength', 1, maxString),
     maxCalls: count('maxCalls', 1, 1_000_000),
     maxCallBytes: count('maxCallBytes', maxBodyBytes, Number.MAX_SAFE_INTEGER),
+    maxAnswerBytes: count('maxAnswerBytes', minAnswerBytes, Number.MAX_SAFE_INTEGER),
     maxConnections: count('maxConnections', 1, 1_000_000),
     requestTimeoutMs: checkNumber('requestTimeoutMs', requestTimeoutMs, 1, maxTimerMs),
     headersTimeoutMs: checkNumber('headersTimeoutMs', headersTimeoutMs, 1, requestTimeoutMs),

@@ -1,5 +1,5 @@
 /** The methods by name, with what system.methodSignature and system.methodHelp tell of them. */
-import type { Value } from '../rpc/xml.js';
+import type { Value, Writable } from '../rpc/xml.js';
 import type { CallContext, Method } from './method.js';
 import { feedback, provision, provisionEntry, readFeedback, status } from './methods.js';
 import { notify } from './notify.js';
@@ -79,6 +79,6 @@ export async function callMethod(
   name: string,
   params: Value[],
   context: CallContext,
-): Promise<Value> {
+): Promise<Writable> {
   return methodNamed(methods, name).run(params, context);
 }

@@ -1,13 +1,14 @@
 /** What a method is, and what it gets. */
 import { type Fault, faultOf, INTERNAL } from '../rpc/faults.js';
-import type { Value } from '../rpc/xml.js';
+import type { Value, Writable } from '../rpc/xml.js';
+import type { AnswerWriter } from './answer-writer.js';
 import type { Answers } from './answers.js';
 import type { Apps } from './apps.js';
 import type { Log } from './log.js';
 
 export interface Method {
   /** @throws ApnsdError or Fault */
-  run(params: Value[], context: CallContext): Promise<Value> | Value;
+  run(params: Value[], context: CallContext): Promise<Writable> | Writable;
   /** Types of XML-RPC for each way to call it: the result's, then the parameters'. */
   signatures: string[][];
   help: string;
@@ -29,6 +30,8 @@ export interface MethodContext {
 export interface CallContext extends MethodContext {
   /** Takes what is to be done if the answer does not reach its caller. */
   whenLost: (undo: () => void) => void;
+  /** For an answer of parts that are written as they come. */
+  answer: AnswerWriter;
 }
 
 /** What is answered for an error; one of the daemon's own is logged with its stack. */

@@ -93,11 +93,8 @@ export function feedback(params: Value[], { apps, whenLost }: CallContext): Valu
 
 export function readFeedback(params: Value[], { apps }: MethodContext): Value {
   const [appId, cursor] = parameters(params, ['appId', 'cursor']);
-  const read = apps.get(asText('appId', appId)).feedback.read(asText('cursor', cursor));
-  return {
-    cursor: read.cursor,
-    entries: read.entries.map((entry) => ({ ...entry })),
-  } satisfies FeedbackResult;
+  const { feedback } = apps.get(asText('appId', appId));
+  return feedback.read(asText('cursor', cursor)) satisfies FeedbackResult;
 }
 
 export function status(

@@ -1,7 +1,7 @@
 /** The methods by which XML-RPC's clients learn of the others, and make several calls in one. */
-import { InvalidArgumentError } from '../errors.js';
-import { Fault, NO_SUCH_METHOD } from '../rpc/faults.js';
-import type { Value } from '../rpc/xml.js';
+import { InvalidArgumentError, OverloadedError } from '../errors.js';
+import { Fault, faultOf, NO_SUCH_METHOD } from '../rpc/faults.js';
+import type { Value, Written } from '../rpc/xml.js';
 import { type CallContext, loggedFault, type Method } from './method.js';
 import { asText, parameters, show } from './parameters.js';
 
@@ -12,6 +12,10 @@ const multicallName = 'system.multicall';
 const maxCalls = 1000;
 /** They change nothing that the others could see, and each waits for Apple. */
 const together = new Set(['notify', 'apnsd.send']);
+/** After so long other work has its turn. */
+const stretchMs = 5;
+const noRoomForResult =
+  'the answers that wait to be taken leave no room for this result, call it again by itself';
 
 /** @param methods all there are, these included */
 export function systemMethods(methods: Methods): [name: string, method: Method][] {
@@ -63,32 +67,51 @@ function described(methods: Methods, params: Value[]): Method {
   return methodNamed(methods, asText('methodName', name));
 }
 
-async function multicall(methods: Methods, params: Value[], context: CallContext): Promise<Value> {
+async function multicall(
+  methods: Methods,
+  params: Value[],
+  context: CallContext,
+): Promise<Written[]> {
   const [calls] = parameters(params, ['calls']);
   if (!Array.isArray(calls) || calls.length > maxCalls) {
     const found = Array.isArray(calls) ? `a list of ${calls.length}` : show(calls);
     throw new InvalidArgumentError(`calls is ${found}, expected a list of up to ${maxCalls}`);
   }
-  const results: Promise<Value>[] = [];
+  const { answer } = context;
+  const noRoom = await answer.part(structOf(faultOf(new OverloadedError(noRoomForResult))));
+  // Before anything is done: whatever happens, each then has room for nil, or for being told that there is no more.
+  answer.reserve(noRoom.bytes * calls.length);
+  const results: Promise<Written>[] = [];
+  const beside: Promise<Written>[] = [];
+  let end = Number.NEGATIVE_INFINITY;
   for (const call of calls) {
     const { methodName, params } = Object(call) as { [name: string]: Value | undefined };
     const waits = !(typeof methodName === 'string' && together.has(methodName));
-    if (waits) await Promise.all(results);
-    const result = member(methods, methodName, params, context);
+    if (waits) await Promise.all(beside.splice(0));
+    if (performance.now() >= end) {
+      await answer.turns.next();
+      end = performance.now() + stretchMs;
+    }
+    const result = member(methods, methodName, params, context, noRoom);
     results.push(result);
     if (waits) await result;
+    else beside.push(result);
   }
   return Promise.all(results);
 }
 
-/** The result in a list of its own, as the convention has it, or its fault. */
+/** The result in a list of its own, as the convention has it, or its fault; never rejects. */
 async function member(
   methods: Methods,
   methodName: Value | undefined,
   params: Value | undefined,
   context: CallContext,
-): Promise<Value> {
+  noRoom: Written,
+): Promise<Written> {
+  const { answer, draining, log } = context;
+  const undo: (() => void)[] = [];
   try {
+    if (draining.aborted) throw new OverloadedError('the daemon is shutting down');
     const name = asText('methodName', methodName);
     if (name === multicallName) {
       throw new InvalidArgumentError(`${multicallName} may not be called in ${multicallName}`);
@@ -96,9 +119,18 @@ async function member(
     if (!Array.isArray(params)) {
       throw new InvalidArgumentError(`params is ${show(params)}, expected a list`);
     }
-    return [await methodNamed(methods, name).run(params, context)];
+    const whenLost = (what: () => void) => undo.push(what);
+    const result = await methodNamed(methods, name).run(params, { ...context, whenLost });
+    const written = await answer.part([result as Value], noRoom.bytes);
+    for (const each of undo) context.whenLost(each);
+    return written;
   } catch (error) {
-    const { faultCode, message: faultString } = loggedFault(error, context.log);
-    return { faultCode, faultString };
+    for (const each of undo) each();
+    const fault = structOf(loggedFault(error, log));
+    return await answer.part(fault, noRoom.bytes).catch(() => noRoom);
   }
+}
+
+function structOf({ faultCode, message: faultString }: Fault): Value {
+  return { faultCode, faultString };
 }

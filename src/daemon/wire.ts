@@ -56,21 +56,24 @@ export async function readBody(
 /**
  * Resolves when the answer is in the system's hands, with true, or when there is nobody to take it. A caller that
  * takes nothing of it for so long is let go.
+ * @param pieces one after the other: their memory is free again as soon as each is taken
+ * @param taken is told how long it was
  */
 export async function writeAnswer(
   response: ServerResponse,
-  answer: string,
+  pieces: readonly (string | Buffer)[],
   timeoutMs: number,
   signal: AbortSignal,
+  taken: (bytes: number) => void,
 ): Promise<boolean> {
   const { socket } = response.req;
   if (socket.destroyed) return false;
   return new Promise((resolve) => {
-    const finish = (taken: boolean) => {
+    const finish = (whole: boolean) => {
       signal.removeEventListener('abort', lost);
       socket.off('close', lost);
       response.setTimeout(0);
-      resolve(taken);
+      resolve(whole);
     };
     const lost = () => finish(false);
     signal.addEventListener('abort', lost, { once: true });
@@ -78,7 +81,19 @@ export async function writeAnswer(
     socket.setMaxListeners(0);
     socket.once('close', lost);
     response.setTimeout(timeoutMs);
-    // Node reports what it throws away with a socket as written.
-    response.write(answer, (error) => finish(!error && !socket.destroyed));
+    const writeFrom = (place: number) => {
+      const piece = pieces[place] ?? '';
+      response.write(piece, (error) => {
+        // Node reports what it throws away with a socket as written.
+        const gone = error || socket.destroyed || signal.aborted;
+        if (gone || place === pieces.length - 1) return finish(!gone);
+        if (typeof piece !== 'string') {
+          taken(piece.length);
+          free(piece);
+        }
+        writeFrom(place + 1);
+      });
+    };
+    writeFrom(0);
   });
 }

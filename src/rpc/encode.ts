@@ -11,45 +11,183 @@ export interface EncodeOptions {
   time?: 'local' | 'utc';
 }
 
+/** Bounds what is written: is told of each piece before more is made. */
+export interface Room {
+  /** Throws where there is no room for so many bytes more. */
+  take(bytes: number): void;
+  giveBack(bytes: number): void;
+}
+
+const boundless: Room = { take: () => undefined, giveBack: () => undefined };
+
+/** XML that is written already. */
+export class Written {
+  /** Buffers are in UTF-8, each of some size. */
+  readonly pieces: readonly (string | Buffer)[];
+  readonly bytes: number;
+
+  constructor(pieces: readonly (string | Buffer)[], bytes: number) {
+    this.pieces = pieces;
+    this.bytes = bytes;
+  }
+}
+
+/** What can be written: a list may have parts that are written already. */
+export type Writable = Value | Written | (Value | Written)[];
+
+type Branch = (Value | Written)[] | { [name: string]: Value };
+
+/**
+ * Writes XML. A string that grows by concatenation takes several times its length: whatever is longer than a piece
+ * goes into buffers, which can be sent, and freed, one by one.
+ */
+export class XmlWriter {
+  static readonly pieceLength = 64 * 1024;
+  readonly #time: 'local' | 'utc';
+  readonly #room: Room;
+  readonly #pieces: (string | Buffer)[] = [];
+  #bytes = 0;
+  #text = '';
+  /** Of the text, in bytes: what has its room already. */
+  #paid: number;
+  #taken = 0;
+
+  /** @param reserved bytes that have their room already; what is left of them at the end is given back */
+  constructor(time: 'local' | 'utc' = 'local', room: Room = boundless, reserved = 0) {
+    this.#time = time;
+    this.#room = room;
+    this.#paid = reserved;
+  }
+
+  markup(text: string): void {
+    this.#text += text;
+  }
+
+  /**
+   * Stops whenever a piece is full, for whoever lets others work meanwhile; to go on to the end is all it takes.
+   * Throws TypeError for what XML-RPC cannot carry: NaN, infinities, `undefined`.
+   */
+  *value(value: Writable): Generator<void, void> {
+    if (!this.#leaf(value)) yield* this.#branch(value as Branch);
+    if (this.#full()) yield;
+  }
+
+  end(): Written {
+    const text = this.#text;
+    if (text !== '') this.#add(text, Buffer.byteLength(text));
+    return new Written(this.#pieces, this.#bytes);
+  }
+
+  /** Gives back the room that it took. */
+  drop(): void {
+    this.#room.giveBack(this.#taken);
+    this.#taken = 0;
+  }
+
+  *#branch(branch: Branch): Generator<void, void> {
+    if (Array.isArray(branch)) {
+      this.#text += '<value><array><data>';
+      for (const item of branch) {
+        if (!this.#leaf(item)) yield* this.#branch(item as Branch);
+        if (this.#full()) yield;
+      }
+      this.#text += '</data></array></value>';
+      return;
+    }
+    this.#text += '<value><struct>';
+    for (const [name, member] of Object.entries(branch)) {
+      this.#text += `<member><name>${escaped(name)}</name>`;
+      if (!this.#leaf(member)) yield* this.#branch(member as Branch);
+      this.#text += '</member>';
+      if (this.#full()) yield;
+    }
+    this.#text += '</struct></value>';
+  }
+
+  /** Writes what has no values in it. */
+  #leaf(value: Writable): boolean {
+    if (value instanceof Written) {
+      this.#splice(value);
+      return true;
+    }
+    const scalar = encodeScalar(value as Value, this.#time);
+    if (scalar === undefined) return false;
+    this.#text += `<value>${scalar}</value>`;
+    return true;
+  }
+
+  #splice({ pieces }: Written): void {
+    for (const piece of pieces) {
+      if (typeof piece === 'string') {
+        this.#text += piece;
+        this.#paid += Buffer.byteLength(piece);
+      } else {
+        this.#flush();
+        this.#paid += piece.length;
+        this.#add(piece, piece.length);
+      }
+    }
+  }
+
+  #full(): boolean {
+    if (this.#text.length < XmlWriter.pieceLength) return false;
+    this.#flush();
+    return true;
+  }
+
+  #flush(): void {
+    if (this.#text === '') return;
+    const piece = Buffer.from(this.#text);
+    this.#add(piece, piece.length);
+  }
+
+  #add(piece: string | Buffer, bytes: number): void {
+    const more = bytes - this.#paid;
+    if (more > 0) this.#room.take(more);
+    else this.#room.giveBack(-more);
+    this.#taken += more;
+    this.#pieces.push(piece);
+    this.#bytes += bytes;
+    this.#text = '';
+    this.#paid = 0;
+  }
+}
+
+const answerStart = '<?xml version="1.0"?>\n<methodResponse><params><param>';
+const answerEnd = '</param></params></methodResponse>\n';
+
+/** A whole document, in as many steps as {@link XmlWriter.value}. */
+export function* writeAnswer(writer: XmlWriter, value: Writable): Generator<void, void> {
+  writer.markup(answerStart);
+  yield* writer.value(value);
+  writer.markup(answerEnd);
+}
+
 /** A whole document, in UTF-8. Throws TypeError for what XML-RPC cannot carry: NaN, infinities, `undefined`. */
 export function encodeAnswer(value: Value, options: EncodeOptions = {}): string {
-  const param = encodeValue(value, options.time ?? 'local');
-  return `<?xml version="1.0"?>\n<methodResponse><params><param>${param}</param></params></methodResponse>\n`;
+  const writer = new XmlWriter(options.time);
+  for (const _ of writeAnswer(writer, value));
+  return writer.end().pieces.join('');
 }
 
 /** A whole document, in UTF-8. `faultCode` comes first: some clients look no further. */
-export function encodeFault(fault: Fault): string {
-  const { faultCode, message: faultString } = fault;
-  const struct = encodeValue({ faultCode, faultString }, 'local');
+export function encodeFault({ faultCode, message: faultString }: Fault): string {
+  const writer = new XmlWriter();
+  for (const _ of writer.value({ faultCode, faultString }));
+  const struct = writer.end().pieces.join('');
   return `<?xml version="1.0"?>\n<methodResponse><fault>${struct}</fault></methodResponse>\n`;
 }
 
-function encodeValue(value: Value, time: 'local' | 'utc'): string {
-  return `<value>${encodeTyped(value, time)}</value>`;
-}
-
-function encodeTyped(value: Value, time: 'local' | 'utc'): string {
+/** Undefined for what has values in it. */
+function encodeScalar(value: Value, time: 'local' | 'utc'): string | undefined {
   if (typeof value === 'string') return `<string>${escaped(value)}</string>`;
   if (typeof value === 'number') return encodeNumber(value);
   if (typeof value === 'boolean') return `<boolean>${value ? 1 : 0}</boolean>`;
   if (value === null) return '<nil/>';
-  if (Array.isArray(value)) {
-    let values = '';
-    for (const item of value) values += encodeValue(item, time);
-    return `<array><data>${values}</data></array>`;
-  }
   if (value instanceof Date) return encodeDate(value, time);
   if (value instanceof Uint8Array) return encodeBytes(value);
-  if (typeof value === 'object') return encodeStruct(value, time);
+  if (typeof value === 'object') return undefined;
   throw new TypeError(`found a value of type ${typeof value}, expected one that XML-RPC has`);
-}
-
-function encodeStruct(struct: { [name: string]: Value }, time: 'local' | 'utc'): string {
-  let members = '';
-  for (const [name, value] of Object.entries(struct)) {
-    members += `<member><name>${escaped(name)}</name>${encodeValue(value, time)}</member>`;
-  }
-  return `<struct>${members}</struct>`;
 }
 
 function encodeBytes({ buffer, byteOffset, byteLength }: Uint8Array): string {

@@ -22,7 +22,7 @@ test('a wrong option is a ConfigError that names it, its value and what was expe
   const cases: [options: object, message: string][] = [
     [
       { port: 7077 },
-      'port is no option, expected listen, listenMode, tls, secrets, insecure, certRoot, gateways, ca, initial, watchMs, remember, feedbackTime, drainTimeoutMs, maxBodyBytes, maxDepth, maxValues, maxNameLength, maxTextLength, maxCalls, maxCallBytes, maxConnections, headersTimeoutMs, requestTimeoutMs, log',
+      'port is no option, expected listen, listenMode, tls, secrets, insecure, certRoot, gateways, ca, initial, watchMs, remember, feedbackTime, drainTimeoutMs, maxBodyBytes, maxDepth, maxValues, maxNameLength, maxTextLength, maxCalls, maxCallBytes, maxAnswerBytes, maxConnections, headersTimeoutMs, requestTimeoutMs, log',
     ],
     [{ feedbackTime: 'CET' }, 'feedbackTime is "CET", expected local or utc'],
     [{ listen: '7077' }, `listen is "7077", ${address}`],

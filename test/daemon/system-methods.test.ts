@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { createDaemon } from '../../src/daemon/index.js';
 import { startTestDaemon } from '../../src/testing/index.js';
-import { call } from '../support/calling.js';
+import { call, callXml, socketTo } from '../support/calling.js';
 import { logBook } from '../support/log-book.js';
 
 const listen = '127.0.0.1:0';
@@ -137,6 +138,51 @@ test('what is wrong with one call of a multicall is the fault of that one', asyn
     ],
   );
   assert.ok(Array.isArray(results[6]));
+});
+
+test('calls of a multicall that have not begun when the daemon leaves are fault 503', async () => {
+  await using daemon = await startDaemon();
+  const { simulator, provision, host } = daemon;
+  await call(host, ...provision);
+  const release = simulator.hold({ times: 2 });
+  const made = daemon.multicall(
+    ['notify', 'app', 'aa', note],
+    ['apnsd.send', 'app', sendOf('bb')],
+    ['system.listMethods'],
+    ['notify', 'app', 'cc', note],
+  );
+  await simulator.until(() => simulator.pending === 2);
+  const closed = daemon.close();
+  release();
+  const [notified, sent, ...rest] = await made;
+  assert.deepEqual(notified, [null]);
+  assert.match(String(sent), /"status":"accepted"/);
+  const fault = { faultCode: 503, faultString: 'the daemon is shutting down' };
+  assert.deepEqual(rest, [fault, fault]);
+  await closed;
+  assert.deepEqual(simulator.accepted.map(({ token }) => token).sort(), ['aa', 'bb']);
+});
+
+test('a call that comes after a long multicall is answered before it', async () => {
+  await using daemon = await createDaemon({ listen });
+  const member = (name: string, value: string) =>
+    `<member><name>${name}</name><value>${value}</value></member>`;
+  const nothing = '<array><data></data></array>';
+  const one = `<struct>${member('methodName', 'system.listMethods')}${member('params', nothing)}</struct>`;
+  const calls = `<array><data>${`<value>${one}</value>`.repeat(1000)}</data></array>`;
+  const sockets = [socketTo(daemon.url), socketTo(daemon.url)] as const;
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  const answered: string[] = [];
+  const bodies = { long: callXml('system.multicall', calls), short: callXml('system.listMethods') };
+  const answers = Object.entries(bodies).map(async ([name, body], place) => {
+    const socket = place === 0 ? sockets[0] : sockets[1];
+    socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    await once(socket, 'readable');
+    answered.push(name);
+    socket.destroy();
+  });
+  await Promise.all(answers);
+  assert.deepEqual(answered, ['short', 'long']);
 });
 
 test('a multicall of no list, or of more than a thousand calls, is fault 400', async () => {

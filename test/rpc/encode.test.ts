@@ -9,6 +9,8 @@ import {
   encodeAnswer,
   encodeFault,
   type Value,
+  writeAnswer,
+  XmlWriter,
 } from '../../src/rpc/xml.js';
 import { bare, decodeValue } from './calls.js';
 import { deserializeMethodResponse, serializeMethodCall } from './npm-xmlrpc.js';
@@ -273,3 +275,69 @@ function isXml(character: string): boolean {
   if (code < 0x20) return code === 9 || code === 10 || code === 13;
   return !(code >= 0xd800 && code <= 0xdfff) && code !== 0xfffe && code !== 0xffff;
 }
+
+/** Room for so many bytes. */
+function roomFor(most: number) {
+  const room = {
+    taken: 0,
+    peak: 0,
+    take(bytes: number) {
+      if (room.taken + bytes > most) throw new RangeError('no room');
+      room.taken += bytes;
+      room.peak = Math.max(room.peak, room.taken);
+    },
+    giveBack(bytes: number) {
+      room.taken -= bytes;
+    },
+  };
+  return room;
+}
+
+const long: Value = {
+  list: Array.from({ length: 5000 }, (_, each) => ({ token: `é${each}`, dead: [each, null] })),
+  text: 'x'.repeat(200_000),
+  ['name'.repeat(50_000)]: true,
+};
+
+test('a long answer comes in pieces that are counted as they are made, and is the same', () => {
+  const room = roomFor(Number.POSITIVE_INFINITY);
+  const writer = new XmlWriter('local', room);
+  let stops = 0;
+  for (const _ of writeAnswer(writer, long)) {
+    stops += 1;
+    assert.ok(room.taken >= stops * XmlWriter.pieceLength);
+  }
+  const { pieces, bytes } = writer.end();
+  const whole = Buffer.concat(pieces.map((piece) => Buffer.from(piece)));
+  assert.equal(whole.toString(), encodeAnswer(long));
+  assert.deepEqual([bytes, room.taken], [whole.length, whole.length]);
+  assert.ok(stops > 10 && pieces.every((piece) => piece.length < 4 * XmlWriter.pieceLength));
+});
+
+test('an answer that finds no room stops there, and leaves nothing behind', () => {
+  const room = roomFor(300_000);
+  const writer = new XmlWriter('local', room);
+  assert.throws(() => [...writer.value(long)], RangeError);
+  assert.ok(room.peak > 100_000);
+  writer.drop();
+  assert.equal(room.taken, 0);
+});
+
+test('parts that are written already are counted once, and what was reserved for them comes back', () => {
+  const room = roomFor(Number.POSITIVE_INFINITY);
+  const written = (value: Value, reserved: number) => {
+    room.take(reserved);
+    const writer = new XmlWriter('local', room, reserved);
+    for (const _ of writer.value(value));
+    return writer.end();
+  };
+  const parts = [written('short', 500), written(long, 500), written([1], 0), written(long, 0)];
+  const sum = parts.reduce((bytes, part) => bytes + part.bytes, 0);
+  assert.equal(room.taken, sum);
+  const writer = new XmlWriter('local', room);
+  for (const _ of writer.value(parts));
+  const { pieces, bytes } = writer.end();
+  const xml = pieces.map(String).join('');
+  assert.equal(xml, valueIn(encodeAnswer(['short', long, [1], long])));
+  assert.deepEqual([room.taken, bytes], [Buffer.byteLength(xml), Buffer.byteLength(xml)]);
+});
