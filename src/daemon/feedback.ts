@@ -8,6 +8,16 @@ export type DeadToken = {
   unregisteredAt: number;
 };
 
+/** As they are read: a list of all is some 25 MB in an answer, and as much again in memory. */
+export interface DeadTokens extends Iterable<DeadToken> {
+  readonly size: number;
+}
+
+interface Entry {
+  unregisteredAt: number;
+  place: number;
+}
+
 /** The oldest are dropped beyond it: about 20 MB an app. */
 export const maxEntries = 100_000;
 
@@ -15,7 +25,7 @@ export class Feedback {
   /** Names this list's life: a cursor from another one acknowledges nothing. */
   readonly #run = randomUUID();
   /** By token, oldest news first, each with its place in the order. */
-  readonly #entries = new Map<string, { unregisteredAt: number; place: number }>();
+  #entries = new Map<string, Entry>();
   #places = 0;
   #dropped = 0;
 
@@ -43,14 +53,17 @@ export class Feedback {
   }
 
   /** Hands all out and forgets them. */
-  take(): DeadToken[] {
-    const all = this.#list();
-    this.#entries.clear();
-    return all;
+  take(): DeadTokens {
+    const all = this.#entries;
+    this.#entries = new Map();
+    return { size: all.size, [Symbol.iterator]: () => listed(all, this.#places) };
   }
 
-  /** Forgets what the cursor acknowledges, and lists the rest with the cursor that will acknowledge it. */
-  read(cursor: string): { entries: DeadToken[]; cursor: string } {
+  /**
+   * Forgets what the cursor acknowledges, and lists the rest with the cursor that will acknowledge it. What comes while
+   * the list is read is left for the next.
+   */
+  read(cursor: string): { entries: DeadTokens; cursor: string } {
     const [run, place] = cursor.split(':');
     if (run === this.#run) {
       for (const [token, entry] of this.#entries) {
@@ -58,12 +71,16 @@ export class Feedback {
         this.#entries.delete(token);
       }
     }
-    return { entries: this.#list(), cursor: `${this.#run}:${this.#places}` };
+    const all = this.#entries;
+    const last = this.#places;
+    const entries = { size: all.size, [Symbol.iterator]: () => listed(all, last) };
+    return { entries, cursor: `${this.#run}:${last}` };
   }
+}
 
-  #list(): DeadToken[] {
-    const list: DeadToken[] = [];
-    for (const [token, { unregisteredAt }] of this.#entries) list.push({ token, unregisteredAt });
-    return list;
+function* listed(entries: ReadonlyMap<string, Entry>, last: number): Generator<DeadToken> {
+  for (const [token, { unregisteredAt, place }] of entries) {
+    if (place > last) return;
+    yield { token, unregisteredAt };
   }
 }

@@ -3,9 +3,9 @@ import { type Credentials, warningsOf } from '../apns/credentials.js';
 import { checkEnvironment } from '../apns/gateway.js';
 import { InvalidArgumentError } from '../errors.js';
 import type { FeedbackResult, ProvisionResult } from '../rpc/methods.js';
-import type { Value } from '../rpc/xml.js';
+import { Listing, type Value, type Writable } from '../rpc/xml.js';
 import type { App, ProvisionOptions } from './apps.js';
-import { maxEntries } from './feedback.js';
+import { type DeadTokens, maxEntries } from './feedback.js';
 import type { CallContext, MethodContext } from './method.js';
 import { asSecret, asText, parameters, show } from './parameters.js';
 
@@ -81,20 +81,27 @@ export function readEntry(entry: unknown): ProvisionOptions {
   };
 }
 
-export function feedback(params: Value[], { apps, whenLost }: CallContext): Value {
+export function feedback(params: Value[], { apps, whenLost }: CallContext): Listing {
   const [appId] = parameters(params, ['appId']);
   const { feedback } = apps.named(asText('appId', appId));
   const dead = feedback.take();
   whenLost(() => {
     for (const { token, unregisteredAt } of dead) feedback.add(token, unregisteredAt);
   });
-  return dead.map(({ token, unregisteredAt }) => [new Date(unregisteredAt), token]);
+  return new Listing(datesAndTokens(dead), dead.size);
 }
 
-export function readFeedback(params: Value[], { apps }: MethodContext): Value {
+function* datesAndTokens(dead: DeadTokens): Generator<Value> {
+  for (const { token, unregisteredAt } of dead) yield [new Date(unregisteredAt), token];
+}
+
+export function readFeedback(params: Value[], { apps }: MethodContext): Writable {
   const [appId, cursor] = parameters(params, ['appId', 'cursor']);
-  const { feedback } = apps.get(asText('appId', appId));
-  return feedback.read(asText('cursor', cursor)) satisfies FeedbackResult;
+  const read = apps.get(asText('appId', appId)).feedback.read(asText('cursor', cursor));
+  return {
+    cursor: read.cursor,
+    entries: new Listing(read.entries, read.entries.size),
+  } satisfies Record<keyof FeedbackResult, Writable>;
 }
 
 export function status(

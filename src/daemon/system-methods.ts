@@ -121,7 +121,7 @@ async function member(
     }
     const whenLost = (what: () => void) => undo.push(what);
     const result = await methodNamed(methods, name).run(params, { ...context, whenLost });
-    const written = await answer.part([result as Value], noRoom.bytes);
+    const written = await answer.part([result], noRoom.bytes);
     for (const each of undo) context.whenLost(each);
     return written;
   } catch (error) {

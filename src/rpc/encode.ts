@@ -32,10 +32,22 @@ export class Written {
   }
 }
 
-/** What can be written: a list may have parts that are written already. */
-export type Writable = Value | Written | (Value | Written)[];
+/** A list whose items are made as they are written: as many as there may be, they never stand in memory together. */
+export class Listing {
+  readonly items: Iterable<Value>;
+  /** About: room for all is taken once it is known how long the first is. */
+  readonly length: number;
 
-type Branch = (Value | Written)[] | { [name: string]: Value };
+  constructor(items: Iterable<Value>, length: number) {
+    this.items = items;
+    this.length = length;
+  }
+}
+
+/** What can be written: values, and parts that are written already, or not made yet. */
+export type Writable = Value | Written | Listing | Writable[] | { [name: string]: Writable };
+
+type Branch = Listing | Writable[] | { [name: string]: Writable };
 
 /**
  * Writes XML. A string that grows by concatenation takes several times its length: whatever is longer than a piece
@@ -48,7 +60,7 @@ export class XmlWriter {
   readonly #pieces: (string | Buffer)[] = [];
   #bytes = 0;
   #text = '';
-  /** Of the text, in bytes: what has its room already. */
+  /** Bytes, of the text and what follows it, that have their room already. */
   #paid: number;
   #taken = 0;
 
@@ -75,6 +87,8 @@ export class XmlWriter {
   end(): Written {
     const text = this.#text;
     if (text !== '') this.#add(text, Buffer.byteLength(text));
+    this.#room.giveBack(this.#paid);
+    this.#paid = 0;
     return new Written(this.#pieces, this.#bytes);
   }
 
@@ -85,10 +99,15 @@ export class XmlWriter {
   }
 
   *#branch(branch: Branch): Generator<void, void> {
-    if (Array.isArray(branch)) {
+    const listing = branch instanceof Listing;
+    if (listing || Array.isArray(branch)) {
       this.#text += '<value><array><data>';
-      for (const item of branch) {
+      let rest = listing ? branch.length - 1 : 0;
+      const start = this.#text.length;
+      for (const item of listing ? branch.items : branch) {
         if (!this.#leaf(item)) yield* this.#branch(item as Branch);
+        if (rest > 0) this.#reserve(rest * (this.#text.length - start));
+        rest = 0;
         if (this.#full()) yield;
       }
       this.#text += '</data></array></value>';
@@ -142,14 +161,20 @@ export class XmlWriter {
   }
 
   #add(piece: string | Buffer, bytes: number): void {
-    const more = bytes - this.#paid;
-    if (more > 0) this.#room.take(more);
-    else this.#room.giveBack(-more);
+    const more = Math.max(bytes - this.#paid, 0);
+    this.#room.take(more);
     this.#taken += more;
+    this.#paid -= bytes - more;
     this.#pieces.push(piece);
     this.#bytes += bytes;
     this.#text = '';
-    this.#paid = 0;
+  }
+
+  /** Better none of a long list than the most of it, in vain. */
+  #reserve(bytes: number): void {
+    this.#room.take(bytes);
+    this.#taken += bytes;
+    this.#paid += bytes;
   }
 }
 

@@ -5,6 +5,7 @@ export {
   type EncodeOptions,
   encodeAnswer,
   encodeFault,
+  Listing,
   type Room,
   type Writable,
   Written,

@@ -132,7 +132,7 @@ test('a token that died again since it was listed is listed again', () => {
   feedback.add('bb', 2);
   const { cursor } = feedback.read('');
   feedback.add('aa', 3);
-  assert.deepEqual(feedback.read(cursor).entries, [{ token: 'aa', unregisteredAt: 3 }]);
+  assert.deepEqual([...feedback.read(cursor).entries], [{ token: 'aa', unregisteredAt: 3 }]);
 });
 
 test("a token's newest time counts, and what is no news changes nothing", () => {
@@ -142,16 +142,42 @@ test("a token's newest time counts, and what is no news changes nothing", () => 
   const { cursor } = feedback.read('');
   feedback.add('aa', 5);
   feedback.add('aa', 4);
-  assert.deepEqual(feedback.read(''), {
-    entries: [
+  const again = feedback.read('');
+  assert.deepEqual(
+    [...again.entries],
+    [
       { token: 'aa', unregisteredAt: 5 },
       { token: 'bb', unregisteredAt: 6 },
     ],
-    cursor,
-  });
-  assert.deepEqual(feedback.read(cursor).entries, []);
+  );
+  assert.equal(again.cursor, cursor);
+  assert.deepEqual([...feedback.read(cursor).entries], []);
   feedback.add('aa', 4);
-  assert.deepEqual(feedback.take(), [{ token: 'aa', unregisteredAt: 4 }]);
+  assert.deepEqual([...feedback.take()], [{ token: 'aa', unregisteredAt: 4 }]);
+});
+
+test('what comes while a list is read is in the next one, and what is taken meanwhile is in both', () => {
+  const feedback = new Feedback();
+  for (const token of ['aa', 'bb', 'cc']) feedback.add(token, 1);
+  const { entries, cursor } = feedback.read('');
+  const seen: string[] = [];
+  for (const { token } of entries) {
+    if (token === 'aa') feedback.add('bb', 2);
+    if (token === 'aa') feedback.add('dd', 1);
+    seen.push(token);
+  }
+  assert.deepEqual(seen, ['aa', 'cc']);
+  const next = feedback.read(cursor);
+  const tokens = (list: Iterable<{ token: string }>) => [...list].map(({ token }) => token);
+  const taken = feedback.take();
+  assert.deepEqual(
+    [tokens(next.entries), tokens(taken)],
+    [
+      ['bb', 'dd'],
+      ['bb', 'dd'],
+    ],
+  );
+  assert.equal(feedback.size, 0);
 });
 
 test('however often and in whatever case it is sent to, a dead token is listed once', async () => {
@@ -165,7 +191,7 @@ test('beyond a hundred thousand the oldest are dropped and counted', () => {
   for (let i = 0; i < 100_002; i += 1) feedback.add(`${i}`, i);
   assert.equal(feedback.size, 100_000);
   assert.equal(feedback.dropped, 2);
-  assert.equal(feedback.take()[0]?.token, '2');
+  assert.equal([...feedback.take()][0]?.token, '2');
   assert.equal(feedback.size, 0);
 });
 

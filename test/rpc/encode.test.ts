@@ -8,7 +8,9 @@ import {
   decodeCall,
   encodeAnswer,
   encodeFault,
+  Listing,
   type Value,
+  type Writable,
   writeAnswer,
   XmlWriter,
 } from '../../src/rpc/xml.js';
@@ -325,7 +327,7 @@ test('an answer that finds no room stops there, and leaves nothing behind', () =
 
 test('parts that are written already are counted once, and what was reserved for them comes back', () => {
   const room = roomFor(Number.POSITIVE_INFINITY);
-  const written = (value: Value, reserved: number) => {
+  const written = (value: Writable, reserved: number) => {
     room.take(reserved);
     const writer = new XmlWriter('local', room, reserved);
     for (const _ of writer.value(value));
@@ -340,4 +342,30 @@ test('parts that are written already are counted once, and what was reserved for
   const xml = pieces.map(String).join('');
   assert.equal(xml, valueIn(encodeAnswer(['short', long, [1], long])));
   assert.deepEqual([room.taken, bytes], [Buffer.byteLength(xml), Buffer.byteLength(xml)]);
+});
+
+test('a list whose items are made on the way has room for all of them at the second, or for none', () => {
+  let made = 0;
+  function* items(): Generator<Value> {
+    for (; made < 10_000; made += 1) yield { token: `${made}`.padStart(64, '0') };
+  }
+  const list = new Listing(items(), 10_000);
+  const small = roomFor(1_000_000);
+  const writer = new XmlWriter('local', small);
+  assert.throws(() => [...writer.value({ list })], RangeError);
+  assert.equal(made, 0);
+  writer.drop();
+  assert.equal(small.taken, 0);
+
+  const room = roomFor(2_000_000);
+  const again = new XmlWriter('local', room, 100);
+  for (const _ of again.value(['before', { list: new Listing(items(), 11_000) }, 'after']));
+  assert.ok(room.taken > 1_000_000);
+  const { pieces, bytes } = again.end();
+  assert.equal(room.taken, bytes - 100);
+  const values = Array.from({ length: 10_000 }, (_, each) => ({
+    token: `${each}`.padStart(64, '0'),
+  }));
+  const expected = valueIn(encodeAnswer(['before', { list: values }, 'after']));
+  assert.ok(pieces.map(String).join('') === expected);
 });
