@@ -7,7 +7,7 @@ import { Listing, type Value, type Writable } from '../rpc/xml.js';
 import type { App, ProvisionOptions } from './apps.js';
 import { type DeadTokens, maxEntries } from './feedback.js';
 import type { CallContext, MethodContext } from './method.js';
-import { asSecret, asText, parameters, show } from './parameters.js';
+import { asAppId, asSecret, asText, parameters, show } from './parameters.js';
 
 /** A day; timers know nothing beyond 24 of them. */
 const maxTimeoutSeconds = 86_400;
@@ -27,7 +27,7 @@ export async function provision(params: Value[], { apps }: MethodContext): Promi
     );
   }
   await apps.provision({
-    appId: asText('appId', appId),
+    appId: asAppId(appId),
     cert: asSecret('cert', cert),
     environment: checkEnvironment(environment),
     ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
@@ -74,7 +74,7 @@ export function readEntry(entry: unknown): ProvisionOptions {
   }
   const { appId, environment, passphrase, ...source } = read;
   return {
-    appId: asText('appId', appId),
+    appId: asAppId(appId),
     environment: checkEnvironment(environment),
     ...(passphrase !== undefined && { passphrase: asText('passphrase', passphrase) }),
     ...source,

@@ -36,6 +36,21 @@ export function asText(name: string, value: unknown): string {
   throw new InvalidArgumentError(`${name} is ${show(value)}, expected a string`);
 }
 
+/** A reverse-DNS name takes a third of it; it stands in log lines, in `apnsd.status` and in each lookup. */
+const maxAppIdLength = 256;
+
+/**
+ * The name under which an app is provisioned.
+ * @throws InvalidArgumentError
+ */
+export function asAppId(value: unknown): string {
+  const appId = asText('appId', value);
+  if (appId.length >= 1 && appId.length <= maxAppIdLength) return appId;
+  throw new InvalidArgumentError(
+    `appId is ${show(appId)}, expected 1 to ${maxAppIdLength} characters`,
+  );
+}
+
 /**
  * A text or bytes; an error does not show what it was.
  * @throws InvalidArgumentError

@@ -146,6 +146,17 @@ test('parameters that are not what provision takes are fault 400, which names th
     ['provision', [], `there are 0 parameters, ${expected}`],
     ['provision', ['app', '/a.pem', 'sandbox', 15, 1], `there are 5 parameters, ${expected}`],
     ['provision', [['app'], '/a.pem', 'sandbox'], 'appId is a list, expected a string'],
+    ['provision', ['', '/a.pem', 'sandbox'], 'appId is "", expected 1 to 256 characters'],
+    [
+      'provision',
+      ['x'.repeat(257), '/a.pem', 'sandbox'],
+      `appId is "${'x'.repeat(16)}..." (257 characters), expected 1 to 256 characters`,
+    ],
+    [
+      'apnsd.provision',
+      [{ appId: '', environment: 'sandbox' }],
+      'appId is "", expected 1 to 256 characters',
+    ],
     ['provision', ['app', null, 'sandbox'], 'cert is nil, expected a string'],
     ['provision', ['app', '/a.pem', 'sandbox', 0], `timeout is 0, ${seconds}`],
     ['provision', ['app', '/a.pem', 'sandbox', -1], `timeout is -1, ${seconds}`],
