@@ -1,6 +1,6 @@
 export { type CallOptions, Client, createClient } from './client/client.js';
 export { configure, feedback, notify, notifyMany } from './client/default-client.js';
-export type { ClientEvents } from './client/events.js';
+export type { ClientEvents, Listeners } from './client/events.js';
 export type { DeadToken } from './client/feedback.js';
 export type { AnyIterable, FailedOutcome, Outcome } from './client/notify-many.js';
 export type {

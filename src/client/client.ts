@@ -64,7 +64,7 @@ export class Client extends EventEmitter<ClientEvents> {
   constructor(options: Options = {}) {
     super();
     this.#settings = settingsFrom(options);
-    this.#emit = emitterOf(this);
+    this.#emit = emitterOf(this, () => this.#settings.on);
     this.#healing = new Healing(this.#settings, this.#emit);
     const settings = () => this.#settings;
     const sharing = new Sharing(settings, (appId) => this.#healing.standing(appId));

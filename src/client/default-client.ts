@@ -1,4 +1,7 @@
-/** The client behind the module's own functions: one for a process, configured once at start-up. */
+/**
+ * The client behind the module's own functions: one for a process, configured once at start-up. It is kept beside the
+ * module: ESM and CommonJS have a copy each, and frameworks load one for each of their bundles, and again when files change.
+ */
 import { ConfigError } from '../errors.js';
 import type { Notification } from '../notification/notification.js';
 import { type CallOptions, type Client, createClient } from './client.js';
@@ -7,15 +10,28 @@ import type { AnyIterable, Outcome } from './notify-many.js';
 import type { Options } from './options.js';
 import type { Receipt } from './receipt.js';
 
-let client: Client | undefined;
+interface Kept {
+  client?: Client;
+}
+
+/** By the version whose clients can stand for each other. */
+const key = Symbol.for('apnsd.client.v0');
+
+function kept(): Kept {
+  const all = globalThis as { [key]?: Kept };
+  all[key] ??= {};
+  return all[key];
+}
 
 /**
  * Configures the process's client, and gives it. Does no I/O. Called again, the same client takes the new options.
  * @throws ConfigError that names each wrong option
  */
 export function configure(options: Options): Client {
-  client = client && !client.closed ? client.configure(options) : createClient(options);
-  return client;
+  const all = kept();
+  const { client } = all;
+  all.client = client && !client.closed ? client.configure(options) : createClient(options);
+  return all.client;
 }
 
 /** See {@link Client.notify}. @throws ConfigError before `configure` */
@@ -60,6 +76,7 @@ export async function feedback(appId?: string, options?: CallOptions): Promise<D
 }
 
 function configured(): Client {
+  const { client } = kept();
   if (client) return client;
   throw new ConfigError('the client is not configured, expected configure() at start-up');
 }

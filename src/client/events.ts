@@ -17,14 +17,29 @@ export interface ClientEvents {
   overloaded: [{ pending: number }];
 }
 
+/** One listener for each event that somebody wants to hear of. */
+export type Listeners = {
+  [Name in keyof ClientEvents]?: (event: ClientEvents[Name][0]) => void;
+};
+
+export const eventNames = [
+  'healing',
+  'healed',
+  'retry',
+  'rejected',
+  'overloaded',
+] as const satisfies (keyof ClientEvents)[];
+
 export type Emit = <Name extends keyof ClientEvents>(
   name: Name,
   event: ClientEvents[Name][0],
 ) => void;
 
 /** Emits on a stack of its own: a listener that throws is an uncaught exception, and no call's failure. */
-export function emitterOf(client: EventEmitter<ClientEvents>): Emit {
+export function emitterOf(client: EventEmitter<ClientEvents>, configured: () => Listeners): Emit {
   return (name, event) => {
+    const listener = configured()[name];
+    if (listener) process.nextTick(listener, event);
     if (client.listenerCount(name) === 0) return;
     // The types can't follow a name that is a parameter.
     process.nextTick(() => (client as EventEmitter).emit(name, event));

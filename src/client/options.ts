@@ -1,4 +1,5 @@
 /** What an app may configure. */
+import type { Listeners } from './events.js';
 
 export interface Options {
   /**
@@ -23,8 +24,15 @@ export interface Options {
    * has none. @default true
    */
   collapseRepeats?: boolean;
+  /** The longest answer of the daemon that is read, in bytes; a longer one is a DaemonUnavailableError. @default 67,108,864 */
+  maxAnswerBytes?: number;
   /** For an `https://` host. */
   tls?: TlsOptions;
+  /**
+   * Listeners by event. As with every option, those of the latest `configure` count: where a module that configures is
+   * loaded again, as by a framework's reload, they don't add up as those of `client.on` do. @default {}
+   */
+  on?: Listeners;
 }
 
 /** An app, by its certificate or by a .p8 key. */

@@ -2,6 +2,7 @@
 import { isAbsolute } from 'node:path';
 import { ConfigError } from '../errors.js';
 import type { ProvisionRequest } from '../rpc/methods.js';
+import { eventNames, type Listeners } from './events.js';
 import { boolean, checkNames, number, object, show } from './fields.js';
 import { readInitial } from './initial.js';
 import type { Options, RetryOptions, TlsOptions } from './options.js';
@@ -17,6 +18,8 @@ export interface Settings {
   retry: Readonly<Required<RetryOptions>>;
   maxPending: number;
   collapseRepeats: boolean;
+  maxAnswerBytes: number;
+  on: Listeners;
 }
 
 /** What node:http and node:https take to reach the daemon. */
@@ -42,6 +45,8 @@ const defaults = {
   maxDelayMs: 2000,
   /** Some 200 MB of calls that wait. */
   maxPending: 100_000,
+  /** Twice what the daemon answers for the 100,000 dead tokens that it keeps of an app. */
+  maxAnswerBytes: 64 * 1024 * 1024,
 };
 
 const knownOptions = [
@@ -53,7 +58,9 @@ const knownOptions = [
   'retry',
   'maxPending',
   'collapseRepeats',
+  'maxAnswerBytes',
   'tls',
+  'on',
 ] as const satisfies (keyof Options)[];
 
 /** @throws ConfigError that names each wrong option */
@@ -80,6 +87,13 @@ export function settingsFrom(options: Options): Settings {
     }),
     maxPending: number('maxPending', options.maxPending, defaults.maxPending, wrong),
     collapseRepeats: boolean('collapseRepeats', options.collapseRepeats, true, wrong),
+    maxAnswerBytes: number(
+      'maxAnswerBytes',
+      options.maxAnswerBytes,
+      defaults.maxAnswerBytes,
+      wrong,
+    ),
+    on: readListeners(options.on ?? {}, wrong),
   };
   if (wrong.length > 0) throw new ConfigError(wrong.join('; '));
   return Object.freeze(settings);
@@ -87,6 +101,10 @@ export function settingsFrom(options: Options): Settings {
 
 function readHost(host: unknown, tls: TlsOptions, wrong: string[]): Host {
   const nowhere = { secure: false, connect: { socketPath: '' }, path: '/', tls };
+  if (isList(host)) {
+    wrong.push('host is a list, expected one URL: a list of daemons is not supported');
+    return { ...nowhere, shown: '', authorization: undefined };
+  }
   if (typeof host === 'string' && host.startsWith('unix:')) {
     const socketPath = host.slice('unix:'.length);
     if (!isAbsolute(socketPath)) wrong.push(`host is ${show(host)}, expected unix:/path.sock`);
@@ -113,6 +131,22 @@ function readHost(host: unknown, tls: TlsOptions, wrong: string[]): Host {
     wrong.push('host is no http://, https:// or unix: address of a daemon');
     return { ...nowhere, shown: '', authorization: undefined };
   }
+}
+
+/** As an array, or as text with commas; a secret may hold one, and so may the path of a socket. */
+function isList(host: unknown): boolean {
+  if (typeof host !== 'string') return Array.isArray(host);
+  if (host.startsWith('unix:')) return /,\s*(?:unix|https?):/.test(host);
+  return host.replace(/^[^/]*\/\/[^/]*@/, '').includes(',');
+}
+
+function readListeners(on: unknown, wrong: string[]): Listeners {
+  const listeners = object('on', on, eventNames, wrong) ?? {};
+  for (const [name, listener] of Object.entries(listeners)) {
+    if (listener === undefined || typeof listener === 'function') continue;
+    wrong.push(`on.${name} is ${show(listener)}, expected a function`);
+  }
+  return { ...listeners };
 }
 
 function readDefaultAppId(

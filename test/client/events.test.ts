@@ -23,7 +23,13 @@ import {
   token,
   until,
 } from '../support/clients.js';
-import { acceptAll, freePort, goodDaemon, scriptedDaemon } from '../support/scripted-daemon.js';
+import {
+  acceptAll,
+  answerEach,
+  freePort,
+  goodDaemon,
+  scriptedDaemon,
+} from '../support/scripted-daemon.js';
 
 /** All that a client tells, by name, in order. */
 function told(client: Client) {
@@ -44,6 +50,38 @@ function told(client: Client) {
   }
   return { ...events, names };
 }
+
+test("the listeners of the options hear as those of the client do, and make way for the next configure's", async () => {
+  await using daemon = await scriptedDaemon(goodDaemon);
+  daemon.script = except('apnsd.send', (call) =>
+    answerEach(call, (_, id) => ({
+      status: 'rejected',
+      id,
+      reason: 'Unregistered',
+      httpStatus: 410,
+    })),
+  );
+  const heard: string[] = [];
+  const load = (name: string) =>
+    configure({
+      host: daemon.url,
+      initial: [app],
+      on: { rejected: ({ reason }) => heard.push(`${name} ${reason}`) },
+    });
+  await using client = load('first');
+  client.on('rejected', () => heard.push('client.on'));
+  // As a framework does that loads the module again with each change of a file; Node would warn of eleven listeners.
+  for (let reload = 2; reload < 30; reload += 1) load(`${reload}.`);
+  load('last');
+  await notify(token, 'x');
+  await new Promise(setImmediate);
+  assert.deepEqual(heard, ['last Unregistered', 'client.on']);
+  assert.equal(client.listenerCount('rejected'), 1);
+  configure({ host: daemon.url, initial: [app] });
+  await notify(token, 'x');
+  await new Promise(setImmediate);
+  assert.deepEqual(heard.slice(2), ['client.on']);
+});
 
 test('a call that nothing happens to tells nothing', async () => {
   await using daemon = await scriptedDaemon(goodDaemon);

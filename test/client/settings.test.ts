@@ -23,6 +23,8 @@ test('everything has its default', () => {
   assert.deepEqual(settings.retry, { firstDelayMs: 100, factor: 2, maxDelayMs: 2000 });
   assert.equal(settings.maxPending, 100_000);
   assert.equal(settings.collapseRepeats, true);
+  assert.equal(settings.maxAnswerBytes, 67_108_864);
+  assert.deepEqual(settings.on, {});
   assert.equal(settings.initial.size, 0);
   assert.ok(Object.isFrozen(settings));
 });
@@ -33,6 +35,8 @@ test('host may be http, https or a unix socket, with a secret', () => {
     ['http://h/RPC2', { host: 'h', port: 80 }, undefined],
     ['https://u:p%40s@[::1]/', { host: '::1', port: 443 }, 'Basic dTpwQHM='],
     ['unix:/run/apnsd.sock', { socketPath: '/run/apnsd.sock' }, undefined],
+    ['unix:/run/a,b.sock', { socketPath: '/run/a,b.sock' }, undefined],
+    ['http://u:p,q@h/', { host: 'h', port: 80 }, `Basic ${btoa('u:p,q')}`],
   ];
   for (const [host, connect, authorization] of hosts) {
     const settings = settingsFrom({ host });
@@ -41,6 +45,17 @@ test('host may be http, https or a unix socket, with a secret', () => {
     assert.doesNotMatch(settings.host.shown, /p%40s|p@s/);
   }
 });
+
+/** Of which only the first was taken, or what no host is called. */
+const hostLists = [
+  ['http://a:7077/'],
+  ['http://a:7077/', 'http://b:7077/'],
+  'http://a:7077/,http://b:7077/',
+  'http://a:7077, http://b:7077',
+  'http://a,b:7077/',
+  'http://u:s@a/,http://u:s@b/',
+  'unix:/a.sock,unix:/b.sock',
+];
 
 test('each wrong option is named, with what was expected', () => {
   const rows: [unknown, RegExp][] = [
@@ -52,6 +67,14 @@ test('each wrong option is named, with what was expected', () => {
     [{ host: 'http://u:%zz@x' }, /^host is no http/],
     [{ host: 'unix:relative' }, /^host is 'unix:relative', expected unix:\/path.sock$/],
     [{ host: 7077 }, /^host is no http/],
+    ...hostLists.map((host): [unknown, RegExp] => [
+      { host },
+      /^host is a list, expected one URL: a list of daemons is not supported$/,
+    ]),
+    [{ on: [] }, /^on is a list, expected an object of healing, healed, retry, rejected, overl/],
+    [{ on: { reject: () => {} } }, /^on.reject is no option, did you mean on.rejected\?$/],
+    [{ on: { rejected: 'forget' } }, /^on.rejected is 'forget', expected a function$/],
+    [{ maxAnswerBytes: '1' }, /^maxAnswerBytes is '1', expected a number from 1/],
     [{ initial: {} }, /^initial is an object, expected a list/],
     [{ initial: [1] }, /^initial\[0\] is 1, expected an object/],
     [{ initial: [{ ...app, appId: '' }] }, /^initial\[0\].appId is '', expected a name$/],
