@@ -11,10 +11,25 @@ let loaded: typeof import('debug') | undefined;
 let loading: Promise<void> | undefined;
 
 export function loadDebug(): Promise<void> {
-  loading ??= import('debug').then((it) => {
-    loaded = it.default;
-  });
+  loading ??= load().then(
+    (debug) => {
+      loaded = debug;
+    },
+    (error) => {
+      loading = undefined;
+      throw error;
+    },
+  );
   return loading;
+}
+
+/**
+ * The copy that the app has, so that what the app enables at run time counts. It may be out of reach: no descriptor is
+ * free, or a bundle in ESM holds it, where it can't require what it needs of Node. The build has another one inside.
+ */
+async function load() {
+  const { default: debug } = await import('debug').catch(() => import('debug/src/index.js'));
+  return debug;
 }
 
 /** Lines by this name; those from before the package is there wait for it. */
@@ -29,7 +44,7 @@ export function createDebug(name: string): Debug {
     if (write) return write(format, ...values);
     loadDebug().then(
       () => debug(format, ...values),
-      // The call that the line is about ends with this error: it waits for the package as well.
+      // Nowhere to write it: the client's call, which waits for the package as well, ends with this error.
       () => undefined,
     );
   };

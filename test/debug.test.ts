@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { after, test } from 'node:test';
 import { format, promisify } from 'node:util';
 import debugPackage from 'debug';
-import { createDebug, loadDebug } from '../../src/client/debug.js';
+import { createDebug, loadDebug } from '../src/debug.js';
 
 const lines: string[] = [];
 const { log } = debugPackage;
@@ -29,7 +29,7 @@ test('lines from before the package was loaded are not lost, and come first', as
 test('in an app that never enabled any line, none is enabled', async () => {
   const { DEBUG: _, ...env } = process.env;
   const code = `
-    import { createDebug, loadDebug } from '${import.meta.resolve('../../src/client/debug.js')}';
+    import { createDebug, loadDebug } from '${import.meta.resolve('../src/debug.js')}';
     await loadDebug();
     console.log(createDebug('apnsd:client').enabled);
   `;

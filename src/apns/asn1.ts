@@ -3,10 +3,18 @@ import type { asn1 } from 'node-forge';
 
 export type Asn1 = asn1.Asn1;
 
-/** Loaded at the first need: the import takes some 60 ms, and token credentials need none of it. */
+/**
+ * The parts of node-forge that reading takes: a third of its files, and none that requires anything of Node, which a
+ * bundle in ESM could not. The daemon loads them at its start: Node keeps the failure of an import for good, and later there
+ * may be no descriptor free.
+ */
 export async function loadForge() {
-  const { default: forge } = await import('node-forge');
-  return forge;
+  const [{ default: asn1 }, { default: rc2 }, { default: util }] = await Promise.all([
+    import('node-forge/lib/asn1.js'),
+    import('node-forge/lib/rc2.js'),
+    import('node-forge/lib/util.js'),
+  ]);
+  return { asn1, rc2, util };
 }
 
 /** The members of a structure; none of anything else. */

@@ -1,6 +1,7 @@
 /** One request on its way from `send` to its outcome. */
+
+import { endWith, endWithout } from '../abort.js';
 import { ApnsUnavailableError } from '../errors.js';
-import { endWith, endWithout } from './abort.js';
 import { Waiting } from './deadlines.js';
 import { Flow, type Lane, type Line, type Queued } from './line.js';
 import type { ApnsRequest, Outcome, SendOptions } from './sender.js';

@@ -1,10 +1,11 @@
 /** The open calls: each makes attempts until one succeeds, fails for good, or the call's time is over. */
+
+import { createDebug } from '../debug.js';
 import { ClosedError, DaemonUnavailableError } from '../errors.js';
 import type { AttemptOptions } from './attempt-options.js';
 import { pause } from './backoff.js';
 import { Call, type Caller, type CallLimits, type CallSurroundings } from './call.js';
 import { Deadlines } from './deadlines.js';
-import { createDebug } from './debug.js';
 import type { Emit } from './events.js';
 import type { Footing } from './footing.js';
 import type { Healing } from './healing.js';

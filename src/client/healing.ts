@@ -1,5 +1,6 @@
 /** What the client knows of its daemon (is it there? which apps does it know?), and the one repair at a time that changes this. */
 import { setMaxListeners } from 'node:events';
+import { createDebug } from '../debug.js';
 import {
   ApnsdError,
   DaemonUnavailableError,
@@ -9,7 +10,6 @@ import {
 } from '../errors.js';
 import type { ProvisionRequest } from '../rpc/methods.js';
 import type { Call } from './call.js';
-import { createDebug } from './debug.js';
 import type { Emit } from './events.js';
 import { Footing } from './footing.js';
 import { KnownApp } from './known-app.js';

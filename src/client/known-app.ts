@@ -1,9 +1,9 @@
 /** An entry of `initial`, and whether the daemon knows it as far as the client can tell. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { createDebug } from '../debug.js';
 import { ApnsdError, DaemonUnavailableError } from '../errors.js';
 import type { ProvisionRequest } from '../rpc/methods.js';
 import { pause } from './backoff.js';
-import { createDebug } from './debug.js';
 import type { Emit } from './events.js';
 import type { Footing } from './footing.js';
 import { provisionParams } from './pyapns.js';

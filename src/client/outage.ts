@@ -1,9 +1,9 @@
 /** A time in which the daemon can't be reached: why, since when, who waits for its end, and the one repair that knocks for them all. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { createDebug } from '../debug.js';
 import type { ApnsdError } from '../errors.js';
 import { backoff, pause } from './backoff.js';
 import type { Call } from './call.js';
-import { createDebug } from './debug.js';
 import { packages } from './packages.js';
 import type { Settings } from './settings.js';
 

@@ -1,4 +1,6 @@
 /** Sends notifications: each is a call that ends with its receipt. */
+
+import { createDebug } from '../debug.js';
 import { ApnsUnavailableError, InvalidArgumentError } from '../errors.js';
 import { checkToken, maskToken } from '../notification/address.js';
 import {
@@ -11,7 +13,6 @@ import { newId } from '../notification/new-id.js';
 import type { Notification } from '../notification/notification.js';
 import type { Call, Caller, CallLimits } from './call.js';
 import { type Attempt, again, type Calls } from './calls.js';
-import { createDebug } from './debug.js';
 import type { Emit } from './events.js';
 import { FirstAttempt, type FirstOutcome, type Surroundings } from './first-attempt.js';
 import type { Footing } from './footing.js';

@@ -1,4 +1,4 @@
-/** Calls the daemon's methods over the `xmlrpc` package. */
+/** Calls the daemon's methods: in XML by the package `xmlrpc`, over `node:http`. */
 import type { AttemptOptions } from './attempt-options.js';
 import { Exchange } from './exchange.js';
 import { packages } from './packages.js';

@@ -2,8 +2,8 @@
 import { X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import createDebug from 'debug';
 import { appleGateways, type Environment, type Gateways } from '../apns/gateway.js';
+import { createDebug } from '../debug.js';
 import { ConfigError, CredentialsError } from '../errors.js';
 import { checkNumber, defaultLimits, type Limits, limitsFrom, maxTimerMs } from './limits.js';
 import { type Address, isLocal, parseListen } from './listen.js';

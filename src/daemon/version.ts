@@ -1,4 +1,2 @@
-/** This package's version. */
-import { createRequire } from 'node:module';
-
-export const version: string = createRequire(import.meta.url)('../../package.json').version;
+/** This package's version; written here, since a bundle has no package.json beside it. */
+export const version: string = '0.1.0';
