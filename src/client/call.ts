@@ -1,5 +1,5 @@
 /** One call of the app: its deadline, who is told its end, and whatever it waits for at the moment. */
-import { setMaxListeners } from 'node:events';
+import { endWith, endWithout } from '../abort.js';
 import { DeadlineError } from '../errors.js';
 import { Waiting } from './deadlines.js';
 
@@ -41,7 +41,6 @@ export class Call<T = unknown> extends Waiting {
   readonly #limits: CallLimits;
   readonly #caller: Caller<T>;
   readonly #around: CallSurroundings;
-  readonly #onAbort: (() => void) | undefined;
 
   constructor(appId: string, limits: CallLimits, caller: Caller<T>, around: CallSurroundings) {
     super(performance.now() + limits.deadlineMs);
@@ -49,13 +48,7 @@ export class Call<T = unknown> extends Waiting {
     this.#limits = limits;
     this.#caller = caller;
     this.#around = around;
-    const { signal } = limits;
-    if (signal) {
-      // One signal may end thousands of calls.
-      setMaxListeners(0, signal);
-      this.#onAbort = () => this.fail(signal.reason);
-      signal.addEventListener('abort', this.#onAbort, { once: true });
-    }
+    if (limits.signal) endWith(limits.signal, this);
   }
 
   get ended(): boolean {
@@ -86,6 +79,11 @@ export class Call<T = unknown> extends Waiting {
     this.#caller.fail(reason);
     this.awaited?.leave(reason);
     this.#abort?.abort(reason);
+  }
+
+  /** Its caller's signal was aborted. */
+  abort({ reason }: AbortSignal): void {
+    this.fail(reason);
   }
 
   /** Its deadline has come. */
@@ -133,7 +131,7 @@ export class Call<T = unknown> extends Waiting {
   #end(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
-    if (this.#onAbort) this.#limits.signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#limits.signal) endWithout(this.#limits.signal, this);
     this.#around.ended(this as Call);
     return true;
   }

@@ -53,13 +53,22 @@ export class Exchange {
 
   #read(response: IncomingMessage): void {
     const { shown } = this.#wire;
+    const maxBytes = this.#wire.maxAnswerBytes();
     const refusal = refusalOf(response, shown);
     if (refusal) {
       this.#giveUp(refusal);
       return;
     }
     const pieces: Buffer[] = [];
-    response.on('data', (piece: Buffer) => pieces.push(piece));
+    let bytes = 0;
+    response.on('data', (piece: Buffer) => {
+      bytes += piece.length;
+      pieces.push(piece);
+      if (bytes <= maxBytes) return;
+      pieces.length = 0;
+      const what = `${shown} answered more than ${maxBytes} bytes, expected at most maxAnswerBytes`;
+      this.#giveUp(new DaemonUnavailableError(what));
+    });
     response.once('error', (error) => this.#giveUp(unreachable(error, shown)));
     response.once('end', () => this.#answered(Buffer.concat(pieces), response));
   }

@@ -37,7 +37,7 @@ export class Healing {
   constructor(settings: Settings, emit: Emit) {
     this.#settings = settings;
     this.#emit = emit;
-    this.#transport = new Transport(settings.host);
+    this.#transport = this.#transportTo(settings);
     this.#elsewhere = this.#footing();
     // One listener for each app that is being provisioned.
     setMaxListeners(0, this.#closing.signal);
@@ -50,7 +50,7 @@ export class Healing {
     this.#settings = settings;
     if (!sameHost) {
       void this.#transport.close();
-      this.#transport = new Transport(settings.host);
+      this.#transport = this.#transportTo(settings);
       this.#newEra();
     }
     this.#takeApps(settings);
@@ -117,6 +117,10 @@ export class Healing {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#transport.close();
+  }
+
+  #transportTo({ host }: Settings): Transport {
+    return new Transport(host, () => this.#settings.maxAnswerBytes);
   }
 
   #footing(): Footing {

@@ -1,7 +1,8 @@
 /** What an app is told of a notification. */
 import { ProtocolError } from '../errors.js';
 import { errorOfCode } from '../rpc/faults.js';
-import { PLAINLY_ACCEPTED, type SendAnswer, type WrittenAnswer } from '../rpc/methods.js';
+import { PLAINLY_ACCEPTED, type WrittenAnswer } from '../rpc/methods.js';
+import { show } from './fields.js';
 
 /** Apple's answer. "Accepted" is by APNs: whether and when a device shows it, nobody is told. */
 export type Receipt = AcceptedReceipt | RejectedReceipt | SubmittedReceipt;
@@ -55,11 +56,13 @@ export function receiptOf(
   if (answer?.id !== id) return undefined;
   if (answer.status === 'accepted') {
     const { uniqueId } = answer;
-    if (uniqueId === undefined) return { status: 'accepted', token, id, attempts };
+    if (typeof uniqueId !== 'string') return { status: 'accepted', token, id, attempts };
     return { status: 'accepted', token, id, attempts, uniqueId };
   }
   if (answer.status !== 'rejected') return undefined;
-  const { reason, httpStatus, unregisteredAt } = answer;
+  const { reason, httpStatus } = answer;
+  if (typeof reason !== 'string' || typeof httpStatus !== 'number') return undefined;
+  const unregisteredAt = dateOf(answer.unregisteredAt);
   return {
     status: 'rejected',
     token,
@@ -68,17 +71,31 @@ export function receiptOf(
     reason,
     httpStatus,
     tokenIsDead: deadReasons.has(reason),
-    ...(unregisteredAt !== undefined && { unregisteredAt: new Date(unregisteredAt) }),
+    ...(unregisteredAt && { unregisteredAt }),
   };
+}
+
+/** Undefined where no Date can say it. */
+function dateOf(ms: unknown): Date | undefined {
+  if (typeof ms !== 'number') return undefined;
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
 /** @throws ApnsdError where an answer without a receipt is not that Apple's is still to come */
 export function expectPending(answer: WrittenAnswer, id: string): void {
   // What a daemon answers is not known to be an object.
-  const written: SendAnswer = Object(answer);
+  const written: Record<string, unknown> = Object(answer);
   if (written.id !== id) throw new ProtocolError('apnsd.send answered for another notification');
-  if (written.status === 'failed') throw errorOfCode(written.code, written.message);
-  if (written.status !== 'pending') {
-    throw new ProtocolError(`apnsd.send answered status ${JSON.stringify(written.status)}`);
+  const { status, code, message } = written;
+  if (status === 'pending') return;
+  if (status !== 'failed') {
+    const what =
+      status === 'rejected' ? 'rejected without reason and httpStatus' : `status ${show(status)}`;
+    throw new ProtocolError(`apnsd.send answered ${what}`);
   }
+  if (typeof code !== 'string' || typeof message !== 'string') {
+    throw new ProtocolError('apnsd.send answered failed without code and message');
+  }
+  throw errorOfCode(code, message);
 }

@@ -1,4 +1,5 @@
 /** How many calls may be pending: those beyond it are refused at once, and may wait for room. */
+import { endWith, endWithout } from '../abort.js';
 import { OverloadedError } from '../errors.js';
 import type { Emit } from './events.js';
 
@@ -50,17 +51,25 @@ export class Room {
   async free(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (this.spare && this.#promise()) return;
-    let leave = () => {};
-    const told = new Promise<void>((resolve, reject) => {
-      const waiting = { resolve, reject };
-      this.#waiting.add(waiting);
-      leave = () => {
+    await new Promise<void>((resolve, reject) => {
+      const end = () => {
         this.#waiting.delete(waiting);
-        reject(signal?.reason);
+        if (signal) endWithout(signal, waiting);
       };
+      const waiting: Waiting = {
+        resolve: () => {
+          end();
+          resolve();
+        },
+        reject: (reason) => {
+          end();
+          reject(reason);
+        },
+        abort: ({ reason }) => waiting.reject(reason),
+      };
+      this.#waiting.add(waiting);
+      if (signal) endWith(signal, waiting);
     });
-    signal?.addEventListener('abort', leave, { once: true });
-    await told.finally(() => signal?.removeEventListener('abort', leave));
   }
 
   /** Wakes as many as there is room for. */
@@ -68,15 +77,13 @@ export class Room {
     if (!this.full) this.#told = false;
     for (const waiting of this.#waiting) {
       if (!this.#promise()) return;
-      this.#waiting.delete(waiting);
       waiting.resolve();
     }
   }
 
   /** Nobody waits any longer. */
   close(reason: Error): void {
-    for (const { reject } of this.#waiting) reject(reason);
-    this.#waiting.clear();
+    for (const waiting of this.#waiting) waiting.reject(reason);
   }
 
   /** Who is told of a place has this turn to take it. */
@@ -95,4 +102,5 @@ export class Room {
 interface Waiting {
   resolve: () => void;
   reject: (reason: unknown) => void;
+  abort: (signal: AbortSignal) => void;
 }

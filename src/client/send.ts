@@ -85,10 +85,15 @@ export function encodeSend(
   return `${text}]}]}`;
 }
 
+/** In characters of JSON text; the longest that a daemon has to say is a failure's message. */
+const maxAnswerLength = 8192;
+
 /** One answer for each notification, in their order; what each says is not looked at. */
 export function readAnswers(text: unknown, count: number): WrittenAnswer[] {
   try {
-    const answers: unknown = JSON.parse(String(text));
+    // V8 takes seconds for some megabytes of brackets in brackets.
+    const tooLong = String(text).length > count * maxAnswerLength;
+    const answers: unknown = tooLong ? undefined : JSON.parse(String(text));
     if (Array.isArray(answers) && answers.length === count) return answers;
   } catch {
     // Falls through: what it answered is not shown, since it may be anything.

@@ -11,6 +11,7 @@ import {
 import { expired } from '../notification/expiration.js';
 import { newId } from '../notification/new-id.js';
 import type { Notification } from '../notification/notification.js';
+import { pause } from './backoff.js';
 import type { Call, Caller, CallLimits } from './call.js';
 import { type Attempt, again, type Calls } from './calls.js';
 import type { Emit } from './events.js';
@@ -115,9 +116,10 @@ export class Sending {
     footing: Footing,
     begun?: FirstOutcome,
   ): Promise<Receipt | typeof again> {
-    const { sharing } = this.#options;
+    const { sharing, settings } = this.#options;
     let answer = begun ? begun() : await sharing.send(footing, lane, call, letter);
-    for (;;) {
+    let nextAt = performance.now();
+    for (let polls = 1; ; polls += 1) {
       if (answer === undefined) return again;
       const receipt = receiptOf(answer, letter, call.attempts);
       if (receipt) {
@@ -126,6 +128,11 @@ export class Sending {
       }
       expectPending(answer, letter.id);
       call.lastError = new ApnsUnavailableError('Apple has not answered yet');
+      // A daemon keeps the question for two seconds; one that does not is asked less and less.
+      nextAt += pause(settings().retry, polls);
+      const restMs = nextAt - performance.now();
+      if (restMs > 0) await call.pause(restMs);
+      nextAt = performance.now();
       answer = await sharing.send(footing, 'pending', call, letter);
     }
   }

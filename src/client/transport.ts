@@ -7,13 +7,15 @@ import { Wire } from './wire.js';
 
 export class Transport {
   readonly #host: Host;
+  readonly #maxAnswerBytes: () => number;
   /** Absent until the first call. */
   #wire: Wire | undefined;
   #underWay = 0;
   #idle: (() => void) | undefined;
 
-  constructor(host: Host) {
+  constructor(host: Host, maxAnswerBytes: () => number) {
     this.#host = host;
+    this.#maxAnswerBytes = maxAnswerBytes;
   }
 
   /** @throws ApnsdError, or the signal's reason */
@@ -22,7 +24,7 @@ export class Transport {
     this.#underWay += 1;
     try {
       const loaded = await packages();
-      this.#wire ??= new Wire(this.#host, loaded);
+      this.#wire ??= new Wire(this.#host, this.#maxAnswerBytes, loaded);
       return await attempt(this.#wire, method, params, options);
     } finally {
       this.#underWay -= 1;

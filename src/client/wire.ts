@@ -14,15 +14,18 @@ export interface Told {
 
 export class Wire {
   readonly shown: string;
+  /** Of the settings, which may change. */
+  readonly maxAnswerBytes: () => number;
   readonly #writeCall: Loaded['writeCall'];
   readonly #request: (options: RequestOptions) => ClientRequest;
   readonly #agent: HttpAgent;
   readonly #options: RequestOptions;
 
-  constructor(host: Host, { writeCall, http, https }: Loaded) {
+  constructor(host: Host, maxAnswerBytes: () => number, { writeCall, http, https }: Loaded) {
     const { shown, secure, connect, path, authorization, tls } = host;
     const { Agent, request } = secure ? https : http;
     this.shown = shown;
+    this.maxAnswerBytes = maxAnswerBytes;
     this.#writeCall = writeCall;
     this.#request = request;
     this.#agent = new Agent({ keepAlive: true });

@@ -25,7 +25,8 @@ import { freePort, type Script, scriptedDaemon } from '../support/scripted-daemo
 const limits = { timeoutMs: 5000 };
 
 function transportTo(host: string, options: Options = {}) {
-  const transport = new Transport(settingsFrom({ host, ...options }).host);
+  const settings = settingsFrom({ host, ...options });
+  const transport = new Transport(settings.host, () => settings.maxAnswerBytes);
   return Object.assign(transport, { [Symbol.asyncDispose]: () => transport.close() });
 }
 
