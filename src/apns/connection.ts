@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import { ApnsUnavailableError, InvalidArgumentError } from '../errors.js';
 import { expired } from '../notification/expiration.js';
+import { HEADER_TABLE_BYTES } from './dynamic-table.js';
 import type { Exchange } from './exchange.js';
 import {
   Breach,
@@ -67,7 +68,8 @@ type State =
 /** A TLS record is 16 KiB at most. */
 const READ_BUFFER_BYTES = 64 * 1024;
 const ourSettings = settingsPayload([
-  [Setting.headerTableSize, 0],
+  // The default, said all the same: nginx, for one, then says that it has no table of its own and leaves ours empty.
+  [Setting.headerTableSize, HEADER_TABLE_BYTES],
   [Setting.enablePush, 0],
   [Setting.maxHeaderListSize, MAX_HEADER_LIST_BYTES],
 ]);

@@ -1,6 +1,7 @@
-/** HPACK (RFC 7541) as this client needs it: it decodes with a table of 0, and encodes with the peer's. */
+/** HPACK (RFC 7541): what gateways send is decoded, and requests are encoded. */
+import { DynamicTable, ENTRY_OVERHEAD_BYTES, HEADER_TABLE_BYTES } from './dynamic-table.js';
 import { Breach } from './frames.js';
-import { decodeHuffman } from './huffman.js';
+import { decodeHuffman, huffmanLength } from './huffman.js';
 
 /** RFC 7541, Appendix A; the first entry has index 1. */
 const staticTable: readonly (readonly [name: string, value: string])[] = [
@@ -67,71 +68,136 @@ const staticTable: readonly (readonly [name: string, value: string])[] = [
   ['www-authenticate', ''],
 ];
 
-/** Each entry of a header list counts as its name, its value and this much (RFC 7541, section 4.1). */
-export const ENTRY_OVERHEAD_BYTES = 32;
-
-/** Reads one block after the other, header by header. Nothing is kept between blocks: our table has no room. */
+/**
+ * Reads one block after the other, header by header. All blocks of a connection must come here, in their order, and
+ * be read to their end: what one puts into the table, the next ones refer to.
+ */
 export class HeaderReader {
   name = '';
   value = '';
-  /** Where the value's string stands; at its end for a header that the static table has whole. */
+  /** Where the value's string stands; at the end of a header that a table has whole. */
   valueAt = 0;
-  /** Where the next header begins. */
-  at = 0;
+  /** Another one whenever the table may have changed: until then, equal bytes mean equal headers. */
+  tableVersion = 0;
+  readonly #table = new DynamicTable();
+  readonly #unread: string | undefined;
   #bytes: Buffer = Buffer.alloc(0);
+  /** Where the next header begins. */
+  #at = 0;
   #end = 0;
   #mayResize = true;
 
+  /** @param unread the name of a header whose value nobody asks for: it is given as '' and not decoded */
+  constructor(unread?: string) {
+    this.#unread = unread;
+  }
+
   open(bytes: Buffer, start: number, end: number): void {
     this.#bytes = bytes;
-    this.at = start;
+    this.#at = start;
     this.#end = end;
     this.#mayResize = true;
   }
 
-  /** For who knows where a value stands. @throws Breach (COMPRESSION_ERROR) */
-  readValue(bytes: Buffer, valueAt: number, end: number): string {
-    this.open(bytes, valueAt, end);
-    return this.#string();
-  }
-
-  /** Like {@link readValue}, for a value that nobody asks for. */
-  skipValue(bytes: Buffer, valueAt: number, end: number): number {
-    this.open(bytes, valueAt, end);
-    const length = this.#integer(0x7f);
-    this.at += length;
-    return length;
+  /** True where from `start` on there is one string and nothing else. @throws Breach (COMPRESSION_ERROR) */
+  endsWithString(bytes: Buffer, start: number, end: number): boolean {
+    this.open(bytes, start, end);
+    this.#passString();
+    return this.#at === end;
   }
 
   /** Sets name and value; false at the end. @throws Breach (COMPRESSION_ERROR) */
   next(): boolean {
-    while (this.at < this.#end) {
-      const first = this.#bytes.readUInt8(this.at);
+    while (this.#at < this.#end) {
+      const first = this.#bytes[this.#at] ?? 0;
       if (first < 0x20 || first >= 0x40) {
-        this.#read(first);
+        this.#mayResize = false;
+        if (first >= 0x80) this.#readIndexed();
+        else this.#readLiteral(first >= 0x40);
         return true;
       }
       if (!this.#mayResize) throw broken('a table size update stands after a header');
-      const size = this.#integer(0x1f);
-      if (size > 0) throw broken(`a table of ${size} bytes came where 0 is allowed`);
+      this.#resize(this.#integer(0x1f));
     }
     return false;
   }
 
-  #read(first: number): void {
-    this.#mayResize = false;
-    if (first >= 0x80) {
-      const [name, value] = staticEntry(this.#integer(0x7f));
-      this.name = name;
-      this.value = value;
-      this.valueAt = this.at;
-      return;
+  #resize(bytes: number): void {
+    if (bytes > HEADER_TABLE_BYTES) {
+      throw broken(`a table of ${bytes} bytes came where ${HEADER_TABLE_BYTES} are allowed`);
     }
-    // With a table of 0, "with indexing" adds nothing: all literals are read alike.
-    const index = this.#integer(first >= 0x40 ? 0x3f : 0x0f);
-    this.name = index === 0 ? this.#string() : staticEntry(index)[0];
-    this.valueAt = this.at;
-    this.value = this.#string();
+    this.tableVersion += 1;
+    this.#table.resize(bytes);
+  }
+
+  #readIndexed(): void {
+    const index = this.#integer(0x7f);
+    const entry = staticTable[index - 1];
+    if (entry) {
+      this.name = entry[0];
+      this.value = entry[1];
+    } else {
+      const age = this.#age(index);
+      this.name = this.#table.name(age);
+      this.value = this.#table.value(age);
+    }
+    this.valueAt = this.#at;
+  }
+
+  #readLiteral(indexing: boolean): void {
+    const index = this.#integer(indexing ? 0x3f : 0x0f);
+    this.name = index === 0 ? this.#string() : this.#nameAt(index);
+    this.valueAt = this.#at;
+    const valueBytes = this.#readValue(indexing);
+    // One without room stays empty.
+    if (!indexing || this.#table.maxBytes === 0) return;
+    this.tableVersion += 1;
+    this.#table.add(this.name, this.value, valueBytes);
+  }
+
+  /** Returns how long the value is, where that is wanted. */
+  #readValue(lengthWanted: boolean): number {
+    if (this.name !== this.#unread) {
+      this.value = this.#string();
+      return this.value.length;
+    }
+    this.value = '';
+    const huffman = this.#isHuffman();
+    const start = this.#passString();
+    return huffman && lengthWanted ? huffmanLength(this.#bytes, start, this.#at) : this.#at - start;
+  }
+
+  #nameAt(index: number): string {
+    return staticTable[index - 1]?.[0] ?? this.#table.name(this.#age(index));
+  }
+
+  /** Of an index that is not the static table's. */
+  #age(index: number): number {
+    const age = index - staticTable.length - 1;
+    if (age >= 0 && age < this.#table.count) return age;
+    const { count } = this.#table;
+    throw broken(`index ${index} is in no table: the dynamic one has ${count} entries`);
+  }
+
+  #string(): string {
+    const huffman = this.#isHuffman();
+    const start = this.#passString();
+    if (huffman) return decodeHuffman(this.#bytes, start, this.#at);
+    return this.#bytes.toString('latin1', start, this.#at);
+  }
+
+  /** Of the string that is next. */
+  #isHuffman(): boolean {
+    return (this.#bytes[this.#at] ?? 0) >= 0x80;
+  }
+
+  /** Goes to the end of a string, and returns where its bytes start. */
+  #passString(): number {
+    const length = this.#integer(0x7f);
+    const start = this.#at;
+    this.#at += length;
+    if (this.#at > this.#end) throw broken('a string is longer than its block');
+    return start;
   }
 
   /** RFC 7541, section 5.1. Four bytes are far more than any of our limits needs. */
@@ -146,26 +212,10 @@ export class HeaderReader {
     throw broken('an integer is too large');
   }
 
-  #string(): string {
-    const huffman = this.at < this.#end && this.#bytes.readUInt8(this.at) >= 0x80;
-    const length = this.#integer(0x7f);
-    const start = this.at;
-    this.at += length;
-    if (this.at > this.#end) throw broken('a string is longer than its block');
-    if (huffman) return decodeHuffman(this.#bytes, start, this.at);
-    return this.#bytes.toString('latin1', start, this.at);
-  }
-
   #byte(): number {
-    if (this.at >= this.#end) throw broken('the block ends inside a header');
-    return this.#bytes.readUInt8(this.at++);
+    if (this.#at >= this.#end) throw broken('the block ends inside a header');
+    return this.#bytes[this.#at++] ?? 0;
   }
-}
-
-function staticEntry(index: number): readonly [string, string] {
-  const entry = staticTable[index - 1];
-  if (!entry) throw broken(`index ${index} is not in the static table, and ours is empty`);
-  return entry;
 }
 
 function broken(message: string): Breach {

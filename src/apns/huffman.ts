@@ -58,43 +58,50 @@ let scratch = Buffer.alloc(256);
 
 /** @throws Breach where a code is unknown or the padding is not the start of EOS, or longer than 7 bits. */
 export function decodeHuffman(bytes: Buffer, start: number, end: number): string {
+  const length = huffmanLength(bytes, start, end);
+  return scratch.toString('latin1', 0, length);
+}
+
+/** How long the string is; the scratch has it then. @throws Breach like {@link decodeHuffman} */
+export function huffmanLength(bytes: Buffer, start: number, end: number): number {
   const longest = Math.floor(((end - start) * 8) / 5);
   if (scratch.length < longest) scratch = Buffer.alloc(longest);
+  const symbols = scratch;
   let length = 0;
   let node = 0;
   let pending = 0;
   let pendingBits = 0;
   let bitsSinceSymbol = 0;
   for (let at = start; at < end; at += 1) {
-    pending = ((pending << 8) | bytes.readUInt8(at)) & 0xffff;
+    pending = ((pending << 8) | (bytes[at] ?? 0)) & 0xffff;
     pendingBits += 8;
     bitsSinceSymbol += 8;
     while (pendingBits >= 8) {
-      const entry = tree[node * 256 + ((pending >>> (pendingBits - 8)) & 0xff)] ?? 0;
-      if (entry === 0) throw notHuffman();
-      if (entry < LEAF) {
-        node = entry;
-        pendingBits -= 8;
-      } else {
-        scratch[length++] = entry & 0xff;
+      const entry = tree[node + ((pending >>> (pendingBits - 8)) & 0xff)] ?? 0;
+      if (entry >= LEAF) {
+        symbols[length++] = entry & 0xff;
         node = 0;
         pendingBits -= (entry >>> 8) & 0xf;
         bitsSinceSymbol = pendingBits;
+      } else {
+        if (entry === 0) throw notHuffman();
+        node = entry << 8;
+        pendingBits -= 8;
       }
     }
   }
   while (pendingBits > 0) {
-    const entry = tree[node * 256 + ((pending << (8 - pendingBits)) & 0xff)] ?? 0;
+    const entry = tree[node + ((pending << (8 - pendingBits)) & 0xff)] ?? 0;
     const bits = (entry >>> 8) & 0xf;
     if (entry < LEAF || bits > pendingBits) break;
-    scratch[length++] = entry & 0xff;
+    symbols[length++] = entry & 0xff;
     node = 0;
     pendingBits -= bits;
     bitsSinceSymbol = pendingBits;
   }
   const padding = (1 << pendingBits) - 1;
   if (bitsSinceSymbol > 7 || (pending & padding) !== padding) throw notHuffman();
-  return scratch.toString('latin1', 0, length);
+  return length;
 }
 
 function notHuffman(): Breach {

@@ -1,4 +1,5 @@
 /** Writes requests to one connection's outbox, as HTTP/2 frames within the peer's limits. */
+import { ENTRY_OVERHEAD_BYTES } from './dynamic-table.js';
 import {
   Flag,
   FRAME_HEADER_BYTES,
@@ -7,7 +8,7 @@ import {
   makeFrame,
   writeFrameHeader,
 } from './frames.js';
-import { ENTRY_OVERHEAD_BYTES, HeaderEncoder } from './hpack.js';
+import { HeaderEncoder } from './hpack.js';
 import type { Outbox } from './outbox.js';
 import type { PeerSettings } from './peer.js';
 import type { ApnsRequest } from './sender.js';

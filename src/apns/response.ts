@@ -1,7 +1,8 @@
 /** What the header blocks of responses say (RFC 9113, sections 4.3 and 8). */
+import { ENTRY_OVERHEAD_BYTES } from './dynamic-table.js';
 import type { Frame } from './frame-reader.js';
 import { Breach, Flag, FrameType } from './frames.js';
-import { ENTRY_OVERHEAD_BYTES, HeaderReader } from './hpack.js';
+import { HeaderReader } from './hpack.js';
 
 /** Apple's answers have a handful of short headers. */
 export const MAX_HEADER_LIST_BYTES = 16 * 1024;
@@ -64,101 +65,94 @@ const ofOneConnection = new Set([
   'upgrade',
 ]);
 
-/** A block that came before: all of it but the value of its last header, and what it said. */
+/** A block that came before, and what it said. */
 interface Opening {
+  /** All of it, but for the value of {@link ECHOED_ID} where that is its last header. */
   bytes: Buffer;
+  echoes: boolean;
   head: Head;
-  lastName: string;
-  /** Without the last value. */
-  listed: number;
+  tableVersion: number;
 }
 
+/** Longer ones are not kept: an answer of Apple's has fewer. */
+const MAX_OPENING_BYTES = 256;
+
 /**
- * Reads heads and trailers. A gateway's answers mostly differ in their last value only (apns-id), and as our
- * HPACK table is empty, equal bytes always mean equal headers: what came before is not read again.
+ * Reads heads and trailers. All blocks of a connection must come here, in their order, also those of streams that
+ * are over; a malformed one is read to its end all the same, since the next ones refer to what it put into the table.
+ *
+ * A gateway's answers mostly say the same, but for an apns-id at their end; and equal bytes mean equal headers for as
+ * long as the table stays the same. What came before is not read again then: nginx's heads take 0.2 µs in place of 2.2,
+ * short ones 0.06 in place of 0.4.
  */
 export class HeadReader {
-  readonly #reader = new HeaderReader();
+  readonly #reader = new HeaderReader(ECHOED_ID);
   /** By the first byte of the block, which tells most statuses apart. */
   readonly #openings = new Map<number, Opening>();
-  /** As SETTINGS_MAX_HEADER_LIST_SIZE counts (RFC 9113, section 6.5.2). */
-  #listed = 0;
 
   /** Undefined where the head is malformed or too long. @throws Breach (COMPRESSION_ERROR) */
   read({ bytes, start, end }: Frame): Head | undefined {
+    const { tableVersion } = this.#reader;
     const opening = this.#openings.get(bytes[start] ?? 0);
-    if (opening && beginsWith(bytes, start, end, opening.bytes)) {
-      const head = this.#readLast(opening, bytes, start, end);
-      if (head) return head;
+    if (opening?.tableVersion === tableVersion && this.#repeats(opening, bytes, start, end)) {
+      return opening.head;
     }
     const head = this.#readWhole(bytes, start, end);
-    if (head) this.#remember(head, bytes, start);
+    if (head && this.#reader.tableVersion === tableVersion) this.#remember(head, bytes, start, end);
     return head;
   }
 
   /** False where they are malformed; nothing in them is for us. @throws Breach (COMPRESSION_ERROR) */
   readTrailers({ bytes, start, end }: Frame): boolean {
     this.#reader.open(bytes, start, end);
-    this.#listed = 0;
     return this.#readFields({});
   }
 
-  #readLast(opening: Opening, bytes: Buffer, start: number, end: number): Head | undefined {
-    const valueAt = start + opening.bytes.length;
-    if (opening.lastName === ECHOED_ID) {
-      const length = this.#reader.skipValue(bytes, valueAt, end);
-      const short = opening.listed + 2 * length <= MAX_HEADER_LIST_BYTES;
-      return this.#reader.at === end && short ? opening.head : undefined;
-    }
-    const value = this.#reader.readValue(bytes, valueAt, end);
-    const listed = opening.listed + value.length;
-    if (this.#reader.at !== end || listed > MAX_HEADER_LIST_BYTES) return undefined;
-    const headers = { ...opening.head.headers };
-    headers[opening.lastName] = value;
-    return { status: opening.head.status, headers };
+  #repeats({ bytes: known, echoes }: Opening, bytes: Buffer, start: number, end: number): boolean {
+    const valueAt = start + known.length;
+    if (valueAt > end || !beginsWith(bytes, start, known)) return false;
+    return echoes ? this.#reader.endsWithString(bytes, valueAt, end) : valueAt === end;
   }
 
   #readWhole(bytes: Buffer, start: number, end: number): Head | undefined {
     const reader = this.#reader;
     reader.open(bytes, start, end);
-    this.#listed = 0;
-    if (!reader.next() || reader.name !== ':status') return undefined;
-    if (!/^[1-9]\d\d$/.test(reader.value)) return undefined;
-    const status = Number(reader.value);
+    const status = reader.next() && reader.name === ':status' ? reader.value : '';
     const headers = {};
-    return this.#readFields(headers) ? { status, headers } : undefined;
+    if (!this.#readFields(headers) || !/^[1-9]\d\d$/.test(status)) return undefined;
+    return { status: Number(status), headers };
   }
 
   /** The regular fields that are left: a pseudo header is malformed there. Repeated ones are joined. */
   #readFields(headers: Record<string, string>): boolean {
     const reader = this.#reader;
+    let sound = true;
+    // As SETTINGS_MAX_HEADER_LIST_SIZE counts (RFC 9113, section 6.5.2), but for the value that is not read.
+    let listed = 0;
     while (reader.next()) {
       const { name, value } = reader;
-      this.#listed += name.length + value.length + ENTRY_OVERHEAD_BYTES;
-      if (!fieldName.test(name) || ofOneConnection.has(name)) return false;
-      if (name === ECHOED_ID) continue;
+      listed += name.length + value.length + ENTRY_OVERHEAD_BYTES;
+      if (!sound || name === ECHOED_ID) continue;
+      sound = listed <= MAX_HEADER_LIST_BYTES && fieldName.test(name) && !ofOneConnection.has(name);
+      if (!sound) continue;
       const earlier = Object.hasOwn(headers, name) ? headers[name] : undefined;
       headers[name] = earlier === undefined ? value : `${earlier}, ${value}`;
     }
-    return this.#listed <= MAX_HEADER_LIST_BYTES;
+    return sound && listed <= MAX_HEADER_LIST_BYTES;
   }
 
   /** To be called when a block was read to its end. */
-  #remember(head: Head, bytes: Buffer, start: number): void {
-    const { name, value, valueAt } = this.#reader;
-    // Not where the last header has no value of its own: the status, or one that was joined to another.
-    if (name !== ECHOED_ID && head.headers[name] !== value) return;
-    this.#openings.set(bytes[start] ?? 0, {
-      bytes: Buffer.from(bytes.subarray(start, valueAt)),
-      head,
-      lastName: name,
-      listed: this.#listed - value.length,
-    });
+  #remember(head: Head, bytes: Buffer, start: number, end: number): void {
+    const { name, valueAt, tableVersion } = this.#reader;
+    const echoes = name === ECHOED_ID && valueAt < end;
+    const length = (echoes ? valueAt : end) - start;
+    if (length > MAX_OPENING_BYTES) return;
+    const known = Buffer.from(bytes.subarray(start, start + length));
+    this.#openings.set(bytes[start] ?? 0, { bytes: known, echoes, head, tableVersion });
   }
 }
 
-function beginsWith(bytes: Buffer, start: number, end: number, opening: Buffer): boolean {
-  if (opening.length > end - start) return false;
+function beginsWith(bytes: Buffer, start: number, opening: Buffer): boolean {
   for (let at = 0; at < opening.length; at += 1) {
     if (opening[at] !== bytes[start + at]) return false;
   }

@@ -24,13 +24,13 @@ import {
 
 const ok = statusBlock(200);
 
-test('the client greets with the preface, a table of 0 and no push, and acknowledges SETTINGS', async () => {
+test('the client greets with the preface, the default table and no push, and acknowledges SETTINGS', async () => {
   await using server = await startScriptedServer();
   await using pool = openPool(server);
   await pool.ready(later());
   const peer = await server.accept();
   const { payload } = await peer.take(Type.settings);
-  assert.equal(payload.toString('hex', 0, 12), '000100000000000200000000');
+  assert.equal(payload.toString('hex', 0, 12), '000100001000000200000000');
   const acknowledged = await peer.take(Type.settings);
   assert.deepEqual([acknowledged.flags, acknowledged.payload.length], [1, 0]);
 });
@@ -257,14 +257,14 @@ const breaches: [what: string, bytes: Buffer[], code: number, says: RegExp][] = 
     /does not end/,
   ],
   [
-    'a dynamic reference',
+    'a reference to nothing',
     [frame(Type.headers, END_HEADERS, 1, Buffer.from([0xbe]))],
     9,
     /COMPRESSION_ERROR/,
   ],
   [
-    'a larger table',
-    [frame(Type.headers, END_HEADERS, 1, Buffer.from('3fe11f88', 'hex'))],
+    'a table larger than ours',
+    [frame(Type.headers, END_HEADERS, 1, Buffer.from('3fe21f88', 'hex'))],
     9,
     /COMPRESSION/,
   ],

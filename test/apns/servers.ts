@@ -54,9 +54,6 @@ const commands = {
     return ['-c', join(folder, 'nginx.conf'), '-p', folder, '-e', join(folder, 'log')];
   },
   h2o: ({ port, folder, streams = 100 }: Setup) => {
-    // h2o 2.2 goes on using its HPACK table when a client's SETTINGS say 0, against RFC 7541, section
-    // 4.2. A last header that is larger than the table empties it, so that nothing in it is used again.
-    const filled = "'x-fill' => 'x' * 4100";
     writeFileSync(
       join(folder, 'h2o.conf'),
       `
@@ -72,10 +69,13 @@ hosts:
     paths:
       "/":
         mruby.handler: |
-          Proc.new {|env| [200, { ${filled} }, []] }
+          Proc.new {|env| [200, { 'apns-id' => env['HTTP_APNS_ID'].to_s }, []] }
+      "/echo":
+        mruby.handler: |
+          Proc.new {|env| [200, { 'apns-unique-id' => env['HTTP_APNS_ID'].to_s }, []] }
       "/refuse":
         mruby.handler: |
-          Proc.new {|env| [410, { ${filled} }, ['${gone}']] }
+          Proc.new {|env| [410, {}, ['${gone}']] }
 `,
     );
     return ['-m', 'worker', '-c', join(folder, 'h2o.conf')];
