@@ -269,8 +269,8 @@ export class Connection implements Listener {
     if (!head) return;
     this.answered += 1;
     if (head.status !== 403) this.#proven = true;
-    // It may have come before the whole request was sent: the rest is not wanted.
-    if (stream.sent) this.#streams.remove(stream);
+    // It may have come before the whole request was sent, or be cut short: the rest is not wanted.
+    if (stream.sent && !stream.cutShort) this.#streams.remove(stream);
     else this.#reset(stream, ErrorCode.NO_ERROR);
     const { status, headers } = head;
     exchange.settle({ kind: 'response', status, headers, body, connection: this.id });

@@ -34,8 +34,8 @@ export const defaultLimits: Limits = {
   maxWaitingBytes: 64 * 1024 * 1024,
   /** REFUSED_STREAM for one request, before it is handed back as unsent: the caller backs off, we don't. */
   maxRefusals: 3,
-  /** Apple's longest answer is the list of channels: 10,000 of them are about 400 KiB. */
-  maxResponseBytes: 4 * 1024 * 1024,
+  /** Of an answer's body; Apple's to a notification are under 200. Of a longer one only the status counts. */
+  maxResponseBytes: 4 * 1024,
   /** Bytes made in one tick for one connection: enough for 1,000 usual requests, less than a socket's buffer. */
   maxWriteBytes: 256 * 1024,
   /** Stream ids end at 2 ** 31 - 1; the margin is for what is in the making. */

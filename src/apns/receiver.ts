@@ -13,6 +13,7 @@ import {
   PING_PAYLOAD,
   windowUpdate,
 } from './frames.js';
+import { harmless } from './harmless.js';
 import type { Outbox } from './outbox.js';
 import type { PeerSettings } from './peer.js';
 import type { Pulse } from './pulse.js';
@@ -43,6 +44,10 @@ export interface Session {
 
 /** Bytes the gateway may send before a WINDOW_UPDATE of ours: more than 1,000 streams answer at once. */
 export const CONNECTION_WINDOW_BYTES = 1024 * 1024;
+/** Of a GOAWAY's debug data: enough for a sentence. */
+const MAX_DEBUG_LENGTH = 200;
+/** Of all bodies whose end has not come. Apple's are short, and end with the frame that they begin with. */
+const MAX_UNFINISHED_BYTES = 1024 * 1024;
 /** Answers (PING, SETTINGS) that pile up while the peer does not read: beyond, it floods us. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
@@ -146,20 +151,33 @@ export class Receiver {
     frame.flags &= Flag.endStream | Flag.padded;
     frame.unpad();
     const endStream = frame.has(Flag.endStream);
-    const stream = this.#session.streams.find(frame, endStream);
+    const { streams } = this.#session;
+    const stream = streams.find(frame, endStream);
     if (!stream) return;
     stream.taken += length;
-    stream.addData(frame, endStream);
     if (!stream.head) {
       this.#malformed(stream, 'a body without headers');
-    } else if (stream.received > this.#maxResponseBytes) {
-      this.#malformed(stream, `more than ${this.#maxResponseBytes} bytes`);
-    } else if (endStream) {
+      return;
+    }
+    if (this.#isTooLong(stream, frame)) {
+      // The status is Apple's word, and no body of Apple's is so long: to call the outcome unknown
+      // would send again what a 200 has accepted.
+      stream.cutShort = !endStream;
+      this.#listener.onAnswer(stream);
+      return;
+    }
+    streams.addData(stream, frame, endStream);
+    if (endStream) {
       this.#listener.onAnswer(stream);
     } else if (stream.taken >= INITIAL_WINDOW_BYTES / 2) {
       this.#answer(windowUpdate(stream.id, stream.taken));
       stream.taken = 0;
     }
+  }
+
+  #isTooLong(stream: Stream, { length }: Frame): boolean {
+    if (stream.received + length > this.#maxResponseBytes) return true;
+    return this.#session.streams.bodyBytes + length > MAX_UNFINISHED_BYTES;
   }
 
   #malformed(stream: Stream, what: string): void {
@@ -225,7 +243,10 @@ export class Receiver {
     frame.expectNoStream();
     if (frame.length < 8) throw new Breach('FRAME_SIZE_ERROR', 'GOAWAY is cut off');
     const { bytes, start, end } = frame;
-    const debug = bytes.toString('utf8', start + 8, Math.min(end, start + 256));
+    const debug = harmless(
+      bytes.toString('latin1', start + 8, Math.min(end, start + 8 + MAX_DEBUG_LENGTH)),
+      MAX_DEBUG_LENGTH,
+    );
     const reason = `GOAWAY ${nameOfErrorCode(frame.uint32(4))} ${debug}`.trimEnd();
     this.#listener.onGoAway(frame.uint32(0) & MAX_STREAM_ID, reason);
   }

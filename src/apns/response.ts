@@ -4,8 +4,8 @@ import type { Frame } from './frame-reader.js';
 import { Breach, Flag, FrameType } from './frames.js';
 import { HeaderReader } from './hpack.js';
 
-/** Apple's answers have a handful of short headers. */
-export const MAX_HEADER_LIST_BYTES = 16 * 1024;
+/** Apple's answers have a handful of short headers; what each open stream may keep. */
+export const MAX_HEADER_LIST_BYTES = 8 * 1024;
 /** CONTINUATION frames of one block: a peer that sends empty ones for ever is stopped. */
 const MAX_CONTINUATIONS = 32;
 

@@ -18,11 +18,15 @@ export class Stream implements Bucketed<Stream> {
   taken = 0;
   /** The final response's head, once it came. */
   head: Head | undefined;
+  /** Bytes of the body so far. */
   received = 0;
+  /** The answer was taken before its end: what is left of the body is not wanted. */
+  cutShort = false;
   next: Stream | undefined;
   readonly #cancel: (stream: Stream) => void;
   #body = '';
-  #chunks: Buffer[] | undefined;
+  /** Of a body that comes in pieces: the first `received` bytes. */
+  #pieces: Buffer | undefined;
 
   constructor(
     id: number,
@@ -44,20 +48,31 @@ export class Stream implements Bucketed<Stream> {
     this.#cancel(this);
   }
 
-  addData(frame: Frame, last: boolean): void {
-    this.received += frame.length;
-    if (last && !this.#chunks) {
-      this.#body = frame.bytes.toString('utf8', frame.start, frame.end);
-    } else if (frame.length > 0) {
-      this.#chunks ??= [];
-      this.#chunks.push(frame.copy());
+  /** One buffer, however many frames there are: a gateway that sends single bytes costs no more than another. */
+  addData({ bytes, start, end, length }: Frame, last: boolean): void {
+    const at = this.received;
+    this.received += length;
+    if (last && at === 0) {
+      this.#body = bytes.toString('utf8', start, end);
+      return;
     }
+    if (!this.#pieces || this.#pieces.length < this.received) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(LEAST_BODY_BYTES, 2 * this.received));
+      this.#pieces?.copy(larger, 0, 0, at);
+      this.#pieces = larger;
+    }
+    bytes.copy(this.#pieces, at, start, end);
+    if (last) this.#body = this.#pieces.toString('utf8', 0, this.received);
   }
 
+  /** Empty until it is whole. */
   get body(): string {
-    return this.#chunks ? Buffer.concat(this.#chunks).toString() : this.#body;
+    return this.#body;
   }
 }
+
+/** Room for any reason of Apple's. */
+const LEAST_BODY_BYTES = 256;
 
 /** Ids go up by two. */
 function keyOf(id: number): number {
@@ -79,6 +94,8 @@ export class Streams {
   #forgotten = 0;
   /** The id of the next stream. */
   next = 1;
+  /** Of the bodies, as far as they came, of all that are open. */
+  bodyBytes = 0;
 
   get size(): number {
     return this.#open.size;
@@ -114,9 +131,15 @@ export class Streams {
     throw new Breach('PROTOCOL_ERROR', `a frame came for stream ${id}, which was never opened`);
   }
 
+  addData(stream: Stream, frame: Frame, last: boolean): void {
+    this.bodyBytes += frame.length;
+    stream.addData(frame, last);
+  }
+
   /** False where it was not open any more. */
   remove(stream: Stream): boolean {
     if (!this.#open.remove(stream)) return false;
+    this.bodyBytes -= stream.received;
     stream.exchange.carrier = undefined;
     return true;
   }

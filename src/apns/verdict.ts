@@ -7,6 +7,7 @@ import {
   InvalidArgumentError,
   OverloadedError,
 } from '../errors.js';
+import { harmless } from './harmless.js';
 import type { Outcome, Response } from './sender.js';
 
 /** Apple's last word, or an error; with `repeat` the same request may go out again. */
@@ -55,7 +56,8 @@ export function verdictOn(outcome: Outcome): Verdict {
   if (outcome.kind !== 'response') return verdictOnSilence(outcome.cause);
   if (outcome.status !== 200) return verdictOnRefusal(outcome);
   const uniqueId = outcome.headers['apns-unique-id'];
-  return uniqueId === undefined ? plainlyAccepted : { kind: 'accepted', uniqueId };
+  if (uniqueId === undefined) return plainlyAccepted;
+  return { kind: 'accepted', uniqueId: harmless(uniqueId, MAX_TEXT_LENGTH) };
 }
 
 function verdictOnSilence(cause: Error): Verdict {
@@ -111,12 +113,19 @@ function retryAfterMs(header = ''): number {
   return ms > 0 ? ms : 0;
 }
 
+/** Apple's reasons are half as long, a UUID has 36 characters. */
+const MAX_TEXT_LENGTH = 64;
+/** The last year of four digits, beyond which XML-RPC has no dates; times there are taken as none. */
+const TIMESTAMPS_END = Date.UTC(9999, 0);
+
 function parseBody(body: string): { reason?: string; timestamp?: number } {
   try {
     const { reason, timestamp } = Object(JSON.parse(body));
     return {
-      ...(typeof reason === 'string' && { reason }),
-      ...(Number.isSafeInteger(timestamp) && { timestamp }),
+      ...(typeof reason === 'string' && { reason: harmless(reason, MAX_TEXT_LENGTH) }),
+      ...(Number.isSafeInteger(timestamp) &&
+        timestamp >= 0 &&
+        timestamp < TIMESTAMPS_END && { timestamp }),
     };
   } catch {
     // Not JSON: a proxy's page, say. The status alone decides.

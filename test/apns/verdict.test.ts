@@ -153,3 +153,31 @@ test('what has no answer is repeated at once; what found a full queue, or can no
     }
   }
 });
+
+test('reasons and ids of Apple are cut, and have nothing that a terminal or a log would obey', () => {
+  const reason = `\u001b[2J\u202e\ud800${'x'.repeat(5000)}`;
+  const rejected = answered(400, { reason });
+  assert.ok(rejected.kind === 'rejected');
+  assert.equal(rejected.reason, `?[2J??${'x'.repeat(58)}`);
+  const failed = answered(503, { reason });
+  assert.ok(failed.kind === 'failed');
+  assert.ok(failed.error.message.includes(`503 ?[2J??${'x'.repeat(58)}`));
+  assert.ok(failed.error.message.length < 150);
+  const accepted = answered(200, '', { 'apns-unique-id': `\u0085${'y'.repeat(5000)}` });
+  assert.ok(accepted.kind === 'accepted');
+  assert.equal(accepted.uniqueId, `?${'y'.repeat(63)}`);
+});
+
+test('a time of a dead token that is no time is none', () => {
+  const timestamps = [-1, 1e300, 8.64e15, 8.64e15 + 1, Date.UTC(9999, 0), 1.5, '1', null];
+  for (const timestamp of timestamps) {
+    const verdict = answered(410, { reason: 'Unregistered', timestamp });
+    assert.ok(verdict.kind === 'rejected');
+    assert.equal(verdict.unregisteredAt, undefined, String(timestamp));
+  }
+  for (const timestamp of [0, 1_700_000_000_000, Date.UTC(9999, 0) - 1]) {
+    const verdict = answered(410, { reason: 'Unregistered', timestamp });
+    assert.ok(verdict.kind === 'rejected');
+    assert.equal(verdict.unregisteredAt, timestamp);
+  }
+});

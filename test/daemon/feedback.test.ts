@@ -87,6 +87,31 @@ test('a 410 without a time counts from now', async () => {
   assert.ok(entry && entry.unregisteredAt >= before && entry.unregisteredAt <= Date.now());
 });
 
+test('a 410 whose time is no date counts from now, and the others are handed out with it', async () => {
+  await using daemon = await startDaemon();
+  const before = Math.floor(Date.now() / 1000) * 1000;
+  const [pyapns, own] = [
+    () => call(daemon.host, 'feedback', 'app') as Promise<[Date, string][]>,
+    async () => {
+      const { entries } = await daemon.read('');
+      return entries.map(({ token, unregisteredAt }) => [new Date(unregisteredAt), token] as const);
+    },
+  ];
+  for (const [list, timestamp] of [
+    [pyapns, 8.64e15],
+    [own, 2 ** 53 - 1],
+    [pyapns, -(10 ** 15)],
+  ] as const) {
+    daemon.simulator.answer({ status: 410, reason: 'Unregistered', timestamp }, { token: 'aa' });
+    await call(daemon.host, 'notify', 'app', 'aa', note);
+    await daemon.kill('bb');
+    const entries = await list();
+    assert.deepEqual(entries.map(([, token]) => token).sort(), ['aa', 'bb']);
+    const [time] = entries.find(([, token]) => token === 'aa') ?? [];
+    assert.ok(time && time.getTime() >= before && time.getTime() <= Date.now(), `${timestamp}`);
+  }
+});
+
 test('apnsd.feedback lists until the next call acknowledges, in UNIX milliseconds', async () => {
   await using daemon = await startDaemon();
   await daemon.kill('aa', 'bb');
