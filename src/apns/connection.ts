@@ -177,7 +177,7 @@ export class Connection implements Listener {
     socket.setNoDelay(true);
     socket.on('secureConnect', () => this.#onSecure());
     socket.on('drain', () => this.#wake());
-    socket.on('error', (error) => this.#end(this.#describe(error.message, error)));
+    socket.on('error', (error) => this.#end(this.#describe(messageOf(error), error)));
     socket.on('end', () => this.#end(this.#hungUp()));
     socket.on('close', () => this.#end(this.#hungUp()));
     return socket;
@@ -397,4 +397,10 @@ export class Connection implements Listener {
     const message = `gateway ${this.#gateway.authority}: ${what}`;
     return new ApnsUnavailableError(message, cause && { cause });
   }
+}
+
+/** Of a host with several addresses each was tried, and the error as a whole says nothing. */
+function messageOf(error: Error): string {
+  if (!(error instanceof AggregateError)) return error.message;
+  return error.errors.map(({ message }) => message).join(', ');
 }

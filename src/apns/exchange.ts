@@ -76,8 +76,11 @@ export class Exchange extends Waiting implements Queued<Exchange> {
   }
 
   expire(): void {
-    const message = this.carrier ? 'no answer by the deadline' : 'not sent by the deadline';
-    this.end(new ApnsUnavailableError(message, { cause: this.setback ?? this.#ledger.trouble() }));
+    const cause = this.setback ?? this.#ledger.trouble();
+    const message = this.carrier
+      ? 'no answer by the deadline'
+      : `not sent by the deadline${cause ? `: ${cause.message}` : ''}`;
+    this.end(new ApnsUnavailableError(message, { cause }));
   }
 
   abort(signal: AbortSignal): void {

@@ -19,6 +19,7 @@ export interface Limits {
   backoff: { firstMs: number; factor: number; maxMs: number };
   tickMs: number;
   logEveryMs: number;
+  remindEveryMs: number;
   /** Jitter of the back-off, 0 to 1. */
   random: () => number;
 }
@@ -60,5 +61,7 @@ export const defaultLimits: Limits = {
   tickMs: 20,
   /** Milliseconds between two lines of the same event. */
   logEveryMs: 10_000,
+  /** Milliseconds between two lines that say the same gateway still can't be reached. */
+  remindEveryMs: 60_000,
   random: Math.random,
 };

@@ -6,7 +6,7 @@ import { Deadlines, Waiting } from './deadlines.js';
 import { abortError, Exchange } from './exchange.js';
 import { defaultLimits, type Limits } from './limits.js';
 import { Line } from './line.js';
-import { boundedLog, type Log } from './log.js';
+import { type BoundedLog, boundedLog } from './log.js';
 import type { ApnsRequest, Outcome, Sender, SenderOptions, SendOptions } from './sender.js';
 
 /** @throws Error from node:tls where certificate and key are not a pair, or no PEM. Dials at the first need. */
@@ -26,7 +26,7 @@ class Wait extends Waiting {
 class Pool implements Sender, Owner {
   readonly #gateway: Gateway;
   readonly #limits: Limits;
-  readonly #log: Log;
+  readonly #log: BoundedLog;
   readonly #deadlines: Deadlines;
   readonly #waiting = new Line<Exchange>();
   /** Those that must not go to a certain connection, by its number. */
@@ -43,6 +43,8 @@ class Pool implements Sender, Owner {
   #failures = 0;
   #failedAt = 0;
   #lastFailure: Error | undefined;
+  /** True where the log says that the gateway can't be reached, and not yet that it can. */
+  #saidUnreachable = false;
   /** Ticks in a row at which requests waited behind full connections. */
   #fullTicks = 0;
   #wakeScheduled = false;
@@ -201,7 +203,11 @@ class Pool implements Sender, Owner {
     this.#dialling = undefined;
     this.#lastFailure = undefined;
     this.#fullTicks = 0;
-    this.#log('connected', { connection: connection.id, gateway: this.#gateway.authority });
+    // Who has read of the trouble reads of its end, however short it was.
+    const everyMs = this.#saidUnreachable ? 0 : this.#limits.logEveryMs;
+    const fields = { connection: connection.id, gateway: this.#gateway.authority };
+    this.#log('connected', fields, everyMs);
+    this.#saidUnreachable = false;
     for (const check of [...this.#readying]) check();
     this.#wake();
   }
@@ -214,7 +220,7 @@ class Pool implements Sender, Owner {
 
   closed(connection: Connection, error: Error | undefined): void {
     this.#admitAvoiding(connection.id);
-    if (error) this.#log('disconnected', { connection: connection.id, reason: error.message });
+    if (error) this.#logEnd(connection, error);
     if (this.#dialling === connection) {
       this.#dialling = undefined;
       // Nobody else can be had: any connection is better than none.
@@ -223,6 +229,17 @@ class Pool implements Sender, Owner {
     this.#lastFailure = error ?? this.#lastFailure;
     this.#replace(connection);
     this.#wake();
+  }
+
+  #logEnd(connection: Connection, { message }: Error): void {
+    const fields = { connection: connection.id, reason: message };
+    if (this.#dialling !== connection) {
+      this.#log('disconnected', fields);
+      return;
+    }
+    const { logEveryMs, remindEveryMs } = this.#limits;
+    const everyMs = this.#saidUnreachable ? remindEveryMs : logEveryMs;
+    if (this.#log('unreachable', fields, everyMs)) this.#saidUnreachable = true;
   }
 
   idle(connection: Connection, idleMs: number): void {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import dns from 'node:dns';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -22,6 +25,8 @@ import {
 
 const never = 1e9;
 
+type LookupTold = (error: null, addresses: { address: string; family: number }[]) => void;
+
 test('a thousand requests that find the gateway down cause one dial a back-off step, one log line, and all get through', async () => {
   await using server = await startScriptedServer();
   server.down = true;
@@ -36,7 +41,7 @@ test('a thousand requests that find the gateway down cause one dial a back-off s
   peer.write(...requests.map(({ stream }) => answer(stream)));
   assert.deepEqual(new Set((await Promise.all(outcomes)).map(word)), new Set([200]));
   assert.ok(server.dialled <= 8, `${server.dialled} dials`);
-  assert.deepEqual(events, ['disconnected', 'connected']);
+  assert.deepEqual(events, ['unreachable', 'connected']);
 });
 
 test('a line that was left out is counted in the next', async () => {
@@ -59,9 +64,76 @@ test('at the deadline the outcome tells why the gateway could not be reached', a
   await using pool = openPool(server);
   const outcome = await pool.send(request('one'), later(100));
   assert.ok(outcome.kind === 'unsent');
+  assert.match(outcome.cause.message, /^not sent by the deadline: gateway 127\.0\.0\.1:\d+: ./);
   assert.match(String(outcome.cause.cause), /gateway 127.0.0.1/);
   await assert.rejects(pool.ready(later(50)), /gateway 127.0.0.1/);
 });
+
+test('a host of several addresses, none of which can be reached, has the reason of each', async (t) => {
+  const port = await portOfNobody();
+  t.mock.method(dns, 'lookup', (_host: string, _options: object, told: LookupTold) => {
+    const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
+    process.nextTick(told, null, addresses);
+  });
+  await using pool = openPool({ gateway: `https://several.invalid:${port}` });
+  const said =
+    /several\.invalid:\d+: connect ECONNREFUSED 127\.0\.0\.1:\d+, connect ECONNREFUSED 127\.0\.0\.2/;
+  await assert.rejects(pool.ready(later(200)), { message: said });
+});
+
+test('the pool tells its trouble while it has no connection, and none once it has one', async () => {
+  await using server = await startScriptedServer();
+  server.down = true;
+  const limits = { backoff: { firstMs: 20, factor: 1, maxMs: 20 } };
+  await using pool = openPool(server, { limits });
+  assert.equal(pool.trouble(), undefined);
+  await assert.rejects(pool.ready(later(100)));
+  assert.match(pool.trouble()?.message ?? '', /^gateway 127\.0\.0\.1:\d+: /);
+  server.down = false;
+  await pool.ready(later());
+  assert.equal(pool.trouble(), undefined);
+});
+
+test('a gateway that is away has a line at once, few while it lasts, and one when it is back', async () => {
+  await using server = await startScriptedServer();
+  let lines: string[] = [];
+  const log = (event: string, fields?: object) => {
+    if (event !== 'disconnected') lines.push(`${event} ${JSON.stringify(fields)}`);
+  };
+  const limits = { backoff: { firstMs: 5, factor: 1, maxMs: 5 }, logEveryMs: 0 };
+  await using pool = openPool(server, { limits, log });
+  for (let outage = 0; outage < 2; outage += 1) {
+    lines = [];
+    server.down = true;
+    const outcome = pool.send(request('one'), later(10_000));
+    while (lines.length < 1) await delay(1);
+    assert.match(lines[0] ?? '', /^unreachable .*"reason":"gateway 127\.0\.0\.1/);
+    const { dialled } = server;
+    while (server.dialled < dialled + 10) await delay(1);
+    assert.equal(lines.length, 1, lines.join());
+    server.down = false;
+    const peer = await server.accept();
+    await peer.requests(1);
+    peer.write(answer(1));
+    assert.equal(word(await outcome), 200);
+    assert.match(lines[1] ?? '', /^connected /);
+    peer.socket.destroy();
+    // Its successor goes as well.
+    const successor = await server.accept();
+    await pool.ready(later());
+    successor.socket.destroy();
+    await successor.closed;
+  }
+});
+
+async function portOfNobody(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
 
 test('a connection that worked gets its successor at once, also when nothing waits', async () => {
   await using server = await startScriptedServer();

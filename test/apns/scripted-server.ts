@@ -226,6 +226,7 @@ export function openPool(
     send: (request, sendOptions) => pool.send(request, sendOptions),
     hasRoom: (requests, bodyBytes) => pool.hasRoom(requests, bodyBytes),
     ready: (sendOptions) => pool.ready(sendOptions),
+    trouble: () => pool.trouble(),
     close: () => pool.close(),
     retire: () => pool.retire(),
     [Symbol.asyncDispose]: () => pool.close(),

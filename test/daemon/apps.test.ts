@@ -164,7 +164,7 @@ test('a connection that is not taken leaves the old one serving, and the log say
   await it.provisioned();
   it.gate.refuse();
   await it.provision(await it.simulator.issueCertificate({ topic }));
-  await it.book.until('disconnected');
+  await it.book.until('unreachable');
   assert.equal(await it.changing(), true);
   assert.equal(await it.connectionUsed(), 1);
 });
@@ -308,7 +308,7 @@ test('a daemon that is closed in the middle of a change closes at once', async (
   await it.provisioned();
   it.gate.refuse();
   await it.provision(await it.simulator.issueCertificate({ topic }));
-  await it.book.until('disconnected');
+  await it.book.until('unreachable');
   const before = performance.now();
   await it[Symbol.asyncDispose]();
   assert.ok(performance.now() - before < 5000);
