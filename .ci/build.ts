@@ -7,7 +7,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { dirname, join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
-const root = import.meta.dirname;
+const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const cjs = join(dist, 'cjs');
 
