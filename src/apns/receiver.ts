@@ -162,7 +162,7 @@ export class Receiver {
     if (this.#isTooLong(stream, frame)) {
       // The status is Apple's word, and no body of Apple's is so long: to call the outcome unknown
       // would send again what a 200 has accepted.
-      stream.cutShort = !endStream;
+      stream.cut(endStream);
       this.#listener.onAnswer(stream);
       return;
     }

@@ -62,12 +62,16 @@ export class Stream implements Bucketed<Stream> {
       this.#pieces = larger;
     }
     bytes.copy(this.#pieces, at, start, end);
-    if (last) this.#body = this.#pieces.toString('utf8', 0, this.received);
   }
 
-  /** Empty until it is whole. */
+  /** Ends the answer here, without its body. */
+  cut(ended: boolean): void {
+    this.#pieces = undefined;
+    this.cutShort = !ended;
+  }
+
   get body(): string {
-    return this.#body;
+    return this.#pieces?.toString('utf8', 0, this.received) ?? this.#body;
   }
 }
 
