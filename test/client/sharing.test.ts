@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { test } from 'node:test';
 import {
   ApnsUnavailableError,
@@ -13,6 +13,7 @@ import {
 } from '../../src/index.js';
 import { Fault } from '../../src/rpc/faults.js';
 import type { SendRequest } from '../../src/rpc/methods.js';
+import type { Value } from '../../src/rpc/xml.js';
 import {
   app,
   clientOf,
@@ -223,6 +224,18 @@ test('pending, deadline: the cause is that Apple has not answered', async () => 
   assert.ok(error.cause instanceof ApnsUnavailableError);
 });
 
+test('pending at once, and again: the daemon is asked less and less', async () => {
+  await using daemon = await scriptedDaemon(keepsWaiting(token));
+  await using client = clientOf(daemon.url, {
+    retry: { firstDelayMs: 20, factor: 2, maxDelayMs: 10_000 },
+  });
+  const call = client.notify(token, 'x', null, null, { deadlineMs: 600 });
+  await assert.rejects(call, DeadlineError);
+  // After the first at half of 20 + 40 + 80 + 160 + 320 ms and so on, at the soonest.
+  const asked = sizes(daemon).length;
+  assert.ok(asked > 1 && asked <= 7, `it was asked ${asked} times`);
+});
+
 test('pending, close: it is still at the daemon, and its answer is waited for', async () => {
   const script = keepsWaiting(token);
   await using daemon = await scriptedDaemon(script);
@@ -250,6 +263,137 @@ test('pending, failure while healing: a daemon that fell meanwhile is told again
   const { id, status } = await call;
   assert.equal(status, 'accepted');
   assert.deepEqual(new Set(sentIds(daemon)), new Set([id]));
+});
+
+test('a member whose answer is of odd types fails by itself', async () => {
+  const odd: Record<string, unknown>[] = [
+    { status: 'failed', code: { toString: 1 }, message: 'x' },
+    { status: 'failed', code: 'CREDENTIALS', message: { toString: 1, valueOf: 1 } },
+    { status: 'failed' },
+    { status: 'rejected' },
+    { status: 'rejected', reason: ['BadDeviceToken'], httpStatus: 400 },
+    { status: 'rejected', reason: 'BadDeviceToken', httpStatus: '400' },
+    { status: nested(1000) },
+    { status: { toString: 1 } },
+    { status: 'delivered' },
+    { status: 'accepted', id: 7 },
+  ];
+  await using daemon = await scriptedDaemon(
+    except('apnsd.send', (call) =>
+      answerEach(call, ({ payload }, id) => {
+        const answer = odd[payload.odd];
+        return answer ? { id, ...answer } : { status: 'accepted', id };
+      }),
+    ),
+  );
+  await using client = clientOf(daemon.url);
+  const calls = Array.from({ length: 40 }, (_, number) =>
+    client.notify(token, { payload: { aps: { alert: 'x' }, odd: number } }),
+  );
+  for (const [number, result] of (await Promise.allSettled(calls)).entries()) {
+    if (!odd[number]) assert.equal(result.status, 'fulfilled');
+    else {
+      assert.ok(result.status === 'rejected' && result.reason instanceof ProtocolError);
+      assert.match(result.reason.message, /^apnsd.send answered /);
+      assert.ok(result.reason.message.length < 100);
+    }
+  }
+});
+
+test('a time that no Date can say, and an id of Apple that is none, are left out of receipts', async () => {
+  const odd = [1e300, 'yesterday', { valueOf: 1, toString: 1 }, null];
+  await using daemon = await scriptedDaemon(
+    except('apnsd.send', (call) =>
+      answerEach(call, ({ payload }, id) =>
+        payload.odd === odd.length
+          ? { status: 'accepted', id, uniqueId: {} }
+          : {
+              status: 'rejected',
+              id,
+              reason: 'Unregistered',
+              httpStatus: 410,
+              unregisteredAt: odd[payload.odd],
+            },
+      ),
+    ),
+  );
+  await using client = clientOf(daemon.url);
+  const calls = [...odd, ''].map((_, number) =>
+    client.notify(token, { payload: { aps: { alert: 'x' }, odd: number } }),
+  );
+  const receipts = await Promise.all(calls);
+  assert.equal(receipts.filter(({ status }) => status === 'rejected').length, odd.length);
+  for (const receipt of receipts) {
+    assert.ok(!('unregisteredAt' in receipt) && !('uniqueId' in receipt));
+  }
+});
+
+/** Text of a list in a list in a list, or what it is of. */
+function nested(depth: number): unknown {
+  return JSON.parse('['.repeat(depth) + ']'.repeat(depth));
+}
+
+const noLists: [string, (count: number) => Value][] = [
+  ['is too short', (count) => JSON.stringify(Array(count - 1).fill(1))],
+  ['is too long', (count) => JSON.stringify(Array(count + 1).fill(1))],
+  ['is a million long', () => JSON.stringify(Array(1_000_000).fill(1))],
+  ['is a million brackets deep', () => '['.repeat(5_000_000) + ']'.repeat(5_000_000)],
+  ['is no list', () => '{"length":5}'],
+  ['is no JSON', () => '[1,1,1,1,'],
+  ['is no text', () => ({ toString: 'x' })],
+  ['is a list of XML', (count) => Array(count).fill(1)],
+];
+
+for (const [name, answer] of noLists) {
+  test(`an answer that ${name} is a ProtocolError of all that it was for, and of nobody else`, async () => {
+    await using daemon = await scriptedDaemon(
+      except('apnsd.send', (call) => answer(tokensOf(call).length)),
+    );
+    await using client = clientOf(daemon.url);
+    const begun = performance.now();
+    for (const result of await Promise.allSettled(sayTo(client, tokens(5)))) {
+      assert.ok(result.status === 'rejected' && result.reason instanceof ProtocolError);
+      assert.match(result.reason.message, /^apnsd.send answered no JSON list of \d answers$/);
+    }
+    // Reading what is a million brackets deep takes many times as long.
+    assert.ok(performance.now() - begun < 3000);
+    daemon.script = goodDaemon;
+    assert.equal((await client.notify(token, 'x')).status, 'accepted');
+  });
+}
+
+test('one signal for 40,000 calls has one listener, and ends them all', async () => {
+  await using daemon = await scriptedDaemon(except('apnsd.send', () => undefined));
+  await using client = clientOf(daemon.url);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const calls = Array.from({ length: 40_000 }, () =>
+    client.notify(token, 'x', null, null, { signal }),
+  );
+  assert.equal(getEventListeners(signal, 'abort').length, 1);
+  const reason = new Error('enough');
+  controller.abort(reason);
+  const results = await Promise.allSettled(calls);
+  const ended = results.filter((one) => one.status === 'rejected' && one.reason === reason);
+  assert.equal(ended.length, 40_000);
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+});
+
+test('one signal for all that wait for room has one listener, and ends them all', async () => {
+  await using daemon = await scriptedDaemon(goodDaemon);
+  await using client = clientOf(daemon.url, { maxPending: 1 });
+  const call = client.notify(token, 'x');
+  const controller = new AbortController();
+  const { signal } = controller;
+  const waiting = Array.from({ length: 1000 }, () => client.ready({ signal }));
+  assert.equal(getEventListeners(signal, 'abort').length, 1);
+  const reason = new Error('enough');
+  controller.abort(reason);
+  const results = await Promise.allSettled(waiting);
+  const ended = results.filter((one) => one.status === 'rejected' && one.reason === reason);
+  assert.equal(ended.length, 1000);
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+  assert.equal((await call).status, 'accepted');
 });
 
 const refusals: [string, Script][] = [

@@ -116,6 +116,42 @@ test('what is no answer is the error that design tables for it', async () => {
   }
 });
 
+test('an answer without end is left at maxAnswerBytes, with its connection', async () => {
+  let sent = 0;
+  let ended = () => {};
+  const over = new Promise<void>((resolve) => (ended = resolve));
+  await using daemon = await scriptedDaemon((_, response) => {
+    const piece = Buffer.alloc(65_536, '<!-- -->');
+    const more = () => {
+      while (!response.destroyed && response.write(piece)) sent += piece.length;
+    };
+    response.on('drain', more).on('close', ended).write('<methodResponse>');
+    more();
+    return undefined;
+  });
+  await using transport = transportTo(daemon.url, { maxAnswerBytes: 1_000_000 });
+  await assert.rejects(transport.call('m', [], limits), (error: Error) => {
+    assert.ok(error instanceof DaemonUnavailableError);
+    assert.match(
+      error.message,
+      /answered more than 1000000 bytes, expected at most maxAnswerBytes$/,
+    );
+    return true;
+  });
+  await over;
+  // What is beyond the bound stood in the sockets' buffers.
+  assert.ok(sent < 50_000_000, `${sent} bytes were taken`);
+});
+
+test('an answer of maxAnswerBytes is read', async () => {
+  await using daemon = await scriptedDaemon(() => 'x'.repeat(5_000_000));
+  const size = Buffer.byteLength(encodeAnswer('x'.repeat(5_000_000)));
+  await using exact = transportTo(daemon.url, { maxAnswerBytes: size });
+  assert.equal(String(await exact.call('m', [], limits)).length, 5_000_000);
+  await using less = transportTo(daemon.url, { maxAnswerBytes: size - 1 });
+  await assert.rejects(less.call('m', [], limits), DaemonUnavailableError);
+});
+
 test('a daemon that never answers is given up at the time-out', async () => {
   const error = await failureFrom(() => undefined, 50);
   assert.ok(error instanceof DaemonUnavailableError);
