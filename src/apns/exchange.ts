@@ -5,6 +5,7 @@ import { ApnsUnavailableError } from '../errors.js';
 import { Waiting } from './deadlines.js';
 import { Flow, type Lane, type Line, type Queued } from './line.js';
 import type { ApnsRequest, Outcome, SendOptions } from './sender.js';
+import type { ServicePause } from './service-pause.js';
 
 /** The stream that carries an exchange, as far as the exchange must know it. */
 interface Carrier {
@@ -31,6 +32,8 @@ export class Exchange extends Waiting implements Queued<Exchange> {
   /** The connection that must not carry it. */
   avoid: number | undefined;
   refusals = 0;
+  /** The pause after which it left, which counts what is under way. */
+  pause: ServicePause | undefined;
   /** At most one of the two: where it waits, or what carries it. */
   line: Line<Exchange> | undefined;
   lane: Lane<Exchange> | undefined;
@@ -76,11 +79,9 @@ export class Exchange extends Waiting implements Queued<Exchange> {
   }
 
   expire(): void {
+    const what = this.carrier ? 'no answer by the deadline' : 'not sent by the deadline';
     const cause = this.setback ?? this.#ledger.trouble();
-    const message = this.carrier
-      ? 'no answer by the deadline'
-      : `not sent by the deadline${cause ? `: ${cause.message}` : ''}`;
-    this.end(new ApnsUnavailableError(message, { cause }));
+    this.end(new ApnsUnavailableError(cause ? `${what}: ${cause.message}` : what, { cause }));
   }
 
   abort(signal: AbortSignal): void {

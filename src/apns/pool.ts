@@ -8,6 +8,7 @@ import { defaultLimits, type Limits } from './limits.js';
 import { Line } from './line.js';
 import { type BoundedLog, boundedLog } from './log.js';
 import type { ApnsRequest, Outcome, Sender, SenderOptions, SendOptions } from './sender.js';
+import { ServicePause } from './service-pause.js';
 
 /** @throws Error from node:tls where certificate and key are not a pair, or no PEM. Dials at the first need. */
 export function createPool(options: SenderOptions): Sender {
@@ -48,6 +49,7 @@ class Pool implements Sender, Owner {
   /** Ticks in a row at which requests waited behind full connections. */
   #fullTicks = 0;
   #wakeScheduled = false;
+  #pause: ServicePause | undefined;
   readonly #readying = new Set<() => void>();
   #closing: Promise<void> | undefined;
   #retired = false;
@@ -72,13 +74,17 @@ class Pool implements Sender, Owner {
     };
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#log = boundedLog(log, this.#limits.logEveryMs);
-    this.#deadlines = new Deadlines(this.#limits.tickMs, () => this.#growIfFull());
+    this.#deadlines = new Deadlines(this.#limits.tickMs, () => this.#onTick());
   }
 
   send(request: ApnsRequest, options: SendOptions): Promise<Outcome> {
     return new Promise((resolve) => {
       const refusal = this.#refusal(request, options);
       if (refusal) return resolve({ kind: 'unsent', cause: refusal });
+      const pause = this.#pause;
+      if (pause && options.deadline <= pause.until) {
+        return resolve({ kind: 'unsent', cause: pause.reason, retryAt: pause.until });
+      }
       const exchange = new Exchange(request, options, this, resolve);
       this.#deadlines.add(exchange);
       this.#lineFor(exchange).push(exchange);
@@ -108,10 +114,18 @@ class Pool implements Sender, Owner {
 
   settled(waiting: Waiting): void {
     this.#deadlines.delete(waiting);
+    if (waiting instanceof Exchange) waiting.pause?.ended();
     if (this.#deadlines.size === 0) this.#onEmpty?.();
   }
 
+  pause(until: number, reason: Error): void {
+    if (this.#pause && until <= this.#pause.until) return;
+    if (!this.#pause?.lasts) this.#log('paused', { reason: reason.message });
+    this.#pause = new ServicePause(until, reason);
+  }
+
   trouble(): Error | undefined {
+    if (this.#pause?.lasts) return this.#pause.reason;
     return this.#open().length === 0 ? this.#lastFailure : undefined;
   }
 
@@ -178,6 +192,18 @@ class Pool implements Sender, Owner {
   // What the connections ask and tell
 
   next(connection: Connection): Exchange | undefined {
+    if (this.#pause?.over) this.#pause = undefined;
+    const pause = this.#pause;
+    if (pause && !pause.admits) return undefined;
+    const exchange = this.#nextFor(connection);
+    if (pause && exchange) {
+      pause.left();
+      exchange.pause = pause;
+    }
+    return exchange;
+  }
+
+  #nextFor(connection: Connection): Exchange | undefined {
     for (const [avoided, line] of this.#avoiding) {
       const exchange = avoided === connection.id ? undefined : line.shift();
       if (exchange) return exchange;
@@ -194,6 +220,8 @@ class Pool implements Sender, Owner {
       this.#handBack(exchange, cause);
       return;
     }
+    exchange.pause?.returned();
+    exchange.pause = undefined;
     exchange.setback = cause;
     this.#lineFor(exchange).pushFront(exchange);
     this.#wake();
@@ -273,7 +301,13 @@ class Pool implements Sender, Owner {
     if (avoided || (needed && open.length === 0)) this.#dial();
   }
 
-  /** Called at each tick while a request waits. */
+  /** Called while a request waits. */
+  #onTick(): void {
+    // What waited for the end of a pause.
+    if (this.#pause && !this.#pause.lasts) this.#wake();
+    this.#growIfFull();
+  }
+
   #growIfFull(): void {
     const full = this.#waiting.length > 0 && this.#open().every((connection) => connection.full);
     this.#fullTicks = full ? this.#fullTicks + 1 : 0;

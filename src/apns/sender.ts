@@ -22,7 +22,14 @@ export interface ApnsRequest {
  * How a request ended. `unsent`: certainly not processed by Apple, safe to repeat anywhere.
  * `unknown`: it left, or may have left, and no answer came: Apple may have processed it.
  */
-export type Outcome = Response | { kind: 'unknown' | 'unsent'; cause: Error };
+export type Outcome = Response | Silence;
+
+export interface Silence {
+  kind: 'unknown' | 'unsent';
+  cause: Error;
+  /** Before that it would be no better, in milliseconds of performance.now; where such a time is known. */
+  retryAt?: number;
+}
 
 export interface Response {
   kind: 'response';
@@ -54,6 +61,12 @@ export interface Sender {
   send(request: ApnsRequest, options: SendOptions): Promise<Outcome>;
   /** Whether so many more requests may wait, whose bodies are so long together. */
   hasRoom(requests: number, bodyBytes: number): boolean;
+  /**
+   * Lets nothing leave before that time, in milliseconds of performance.now, and then few requests at first. Those whose
+   * deadline is sooner are refused at once.
+   * @param reason why: the cause of their outcomes
+   */
+  pause(until: number, reason: Error): void;
   /** Resolves once the gateway has taken the connection (its SETTINGS came); rejects with the reason where it has not by then. */
   ready(options: SendOptions): Promise<void>;
   /** Why nothing can be sent at the moment, if so: how the last connection failed, while there is none. */

@@ -8,7 +8,7 @@ import {
   OverloadedError,
 } from '../errors.js';
 import { harmless } from './harmless.js';
-import type { Outcome, Response } from './sender.js';
+import type { Outcome, Response, Silence } from './sender.js';
 
 /** Apple's last word, or an error; with `repeat` the same request may go out again. */
 export type Verdict =
@@ -24,11 +24,13 @@ export interface Repeat {
   avoid?: number;
   /** With another provider token, at once, and only one time. */
   signAgain?: boolean;
+  /** `afterMs` is for the service: nothing else is to reach it sooner either. */
+  ofService?: boolean;
 }
 
 type Reaction = [
   meaning: 'rejected' | 'credentials' | 'our bug' | 'unavailable',
-  then: 'final' | 'repeat' | 'repeat elsewhere' | 'sign again',
+  then: 'final' | 'repeat' | 'repeat as all' | 'repeat elsewhere' | 'sign again',
 ];
 
 /** By status, and by status and reason where one reason differs from the others of its status. */
@@ -44,7 +46,7 @@ const reactions: ReadonlyMap<string, Reaction> = new Map<string, Reaction>([
   ['413', ['rejected', 'final']],
   ['429', ['unavailable', 'repeat']],
   ['500', ['unavailable', 'repeat elsewhere']],
-  ['503', ['unavailable', 'repeat']],
+  ['503', ['unavailable', 'repeat as all']],
   ['503 Shutdown', ['unavailable', 'repeat elsewhere']],
 ]);
 const unknownStatus: Reaction = ['unavailable', 'repeat'];
@@ -53,20 +55,21 @@ const unknownStatus: Reaction = ['unavailable', 'repeat'];
 export const plainlyAccepted: Verdict = Object.freeze({ kind: 'accepted' });
 
 export function verdictOn(outcome: Outcome): Verdict {
-  if (outcome.kind !== 'response') return verdictOnSilence(outcome.cause);
+  if (outcome.kind !== 'response') return verdictOnSilence(outcome);
   if (outcome.status !== 200) return verdictOnRefusal(outcome);
   const uniqueId = outcome.headers['apns-unique-id'];
   if (uniqueId === undefined) return plainlyAccepted;
   return { kind: 'accepted', uniqueId: harmless(uniqueId, MAX_TEXT_LENGTH) };
 }
 
-function verdictOnSilence(cause: Error): Verdict {
+function verdictOnSilence({ cause, retryAt = 0 }: Silence): Verdict {
   // It would meet the same again.
   const final = [OverloadedError, InvalidArgumentError, ExpiredError];
   if (final.some((kind) => cause instanceof kind)) {
     return { kind: 'failed', error: cause as ApnsdError };
   }
-  return { kind: 'failed', error: unavailable(cause), repeat: { afterMs: 0 } };
+  const afterMs = Math.max(retryAt - performance.now(), 0);
+  return { kind: 'failed', error: unavailable(cause), repeat: { afterMs } };
 }
 
 function verdictOnRefusal({ status, headers, body, connection }: Response): Verdict {
@@ -85,6 +88,8 @@ function verdictOnRefusal({ status, headers, body, connection }: Response): Verd
       return { kind: 'failed', error };
     case 'repeat':
       return { kind: 'failed', error, repeat: { afterMs } };
+    case 'repeat as all':
+      return { kind: 'failed', error, repeat: { afterMs, ofService: afterMs > 0 } };
     case 'repeat elsewhere':
       return { kind: 'failed', error, repeat: { afterMs, avoid: connection } };
     case 'sign again':

@@ -1,5 +1,5 @@
 /** What an app is told of a notification. */
-import { ProtocolError } from '../errors.js';
+import { ApnsUnavailableError, ProtocolError } from '../errors.js';
 import { errorOfCode } from '../rpc/faults.js';
 import { PLAINLY_ACCEPTED, type WrittenAnswer } from '../rpc/methods.js';
 import { show } from './fields.js';
@@ -82,13 +82,19 @@ function dateOf(ms: unknown): Date | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
-/** @throws ApnsdError where an answer without a receipt is not that Apple's is still to come */
-export function expectPending(answer: WrittenAnswer, id: string): void {
+/**
+ * Why there is no receipt yet.
+ * @throws ApnsdError where an answer without a receipt is not that Apple's is still to come
+ */
+export function expectPending(answer: WrittenAnswer, id: string): ApnsUnavailableError {
   // What a daemon answers is not known to be an object.
   const written: Record<string, unknown> = Object(answer);
   if (written.id !== id) throw new ProtocolError('apnsd.send answered for another notification');
   const { status, code, message } = written;
-  if (status === 'pending') return;
+  if (status === 'pending') {
+    const why = typeof message === 'string' ? message : 'Apple has not answered yet';
+    return new ApnsUnavailableError(why);
+  }
   if (status !== 'failed') {
     const what =
       status === 'rejected' ? 'rejected without reason and httpStatus' : `status ${show(status)}`;

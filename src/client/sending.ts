@@ -1,7 +1,6 @@
 /** Sends notifications: each is a call that ends with its receipt. */
-
 import { createDebug } from '../debug.js';
-import { ApnsUnavailableError, InvalidArgumentError } from '../errors.js';
+import { InvalidArgumentError } from '../errors.js';
 import { checkToken, maskToken } from '../notification/address.js';
 import {
   type CheckedNotification,
@@ -126,8 +125,7 @@ export class Sending {
         this.#tell(call.appId, receipt);
         return receipt;
       }
-      expectPending(answer, letter.id);
-      call.lastError = new ApnsUnavailableError('Apple has not answered yet');
+      call.lastError = expectPending(answer, letter.id);
       // A daemon keeps the question for two seconds; one that does not is asked less and less.
       nextAt += pause(settings().retry, polls);
       const restMs = nextAt - performance.now();

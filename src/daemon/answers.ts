@@ -1,24 +1,31 @@
 /** The daemon's memory of notifications: a repeat joins the one under way or gets the answer given, and Apple sees it once. */
 import { type Bucketed, Buckets } from '../apns/buckets.js';
+import type { RetryState } from '../apns/policy.js';
 import type { Verdict } from '../apns/verdict.js';
-import { InvalidArgumentError } from '../errors.js';
+import { type ApnsdError, InvalidArgumentError } from '../errors.js';
 import type { Told } from './apps.js';
 import type { Digest, Fingerprint } from './fingerprint.js';
 import { KeptAnswers } from './kept-answers.js';
+import { RetryStates } from './retry-states.js';
 
 /** Longer than any caller's deadline, by far. */
 const maxAgeMs = 10 * 60_000;
 
 /** Wants a notification to be sent. */
-export interface Asker extends Told {
+export interface Asker {
   /** The apns-id. */
   readonly id: string;
   readonly fingerprint: Fingerprint;
   readonly payload: Digest;
   /** In milliseconds of performance.now. */
   readonly deadline: number;
-  /** @param told hears how it ended */
-  send(told: Told): void;
+  /** @param told hears how it ended @param state where it has failed before */
+  send(told: Told, state: RetryState | undefined): void;
+  answered(verdict: Verdict): void;
+  /** By an error of our own. */
+  broke(error: unknown): void;
+  /** It is under way still, and this is why. */
+  waits(error: ApnsdError): void;
 }
 
 /** Who is told that one under way is over. */
@@ -32,10 +39,13 @@ class UnderWay implements Told, Bucketed<UnderWay> {
   /** Those who asked for the same meanwhile. */
   joined: Asker[] | undefined;
   next: UnderWay | undefined;
+  /** Once it has failed, now or before. */
+  state: RetryState | undefined;
   readonly #ledger: Ledger;
 
-  constructor(asker: Asker, ledger: Ledger) {
+  constructor(asker: Asker, state: RetryState | undefined, ledger: Ledger) {
     this.asker = asker;
+    this.state = state;
     this.#ledger = ledger;
   }
 
@@ -46,6 +56,13 @@ class UnderWay implements Told, Bucketed<UnderWay> {
   join(asker: Asker): void {
     this.joined ??= [];
     this.joined.push(asker);
+    if (this.state) asker.waits(this.state.error);
+  }
+
+  retries(state: RetryState): void {
+    this.state = state;
+    this.asker.waits(state.error);
+    for (const asker of this.joined ?? []) asker.waits(state.error);
   }
 
   answered(verdict: Verdict): void {
@@ -63,6 +80,7 @@ const UNDER_WAY_BUCKETS = 4096;
 export class Answers {
   readonly #now: () => number;
   readonly #kept: KeptAnswers;
+  readonly #failed: RetryStates;
   readonly #underWay = new Buckets<UnderWay>(UNDER_WAY_BUCKETS);
   readonly #ledger: Ledger = {
     answered: (underWay, verdict) => this.#answered(underWay, verdict),
@@ -70,20 +88,33 @@ export class Answers {
   };
   #forgotten = 0;
 
-  /** @param limit of Apple's final answers that are kept @param now milliseconds of performance.now */
+  /**
+   * @param limit of Apple's final answers that are kept, and of what is known of notifications that failed
+   * @param now milliseconds of performance.now
+   */
   constructor(limit: number, now: () => number = () => performance.now()) {
     this.#kept = new KeptAnswers(limit);
+    this.#failed = new RetryStates(limit, maxAgeMs);
     this.#now = now;
   }
 
-  /** `forgotten`: answers that were dropped before their time, so that a repeat would have been sent again. */
-  get counts(): { underWay: number; kept: number; forgotten: number } {
-    return { underWay: this.#underWay.size, kept: this.#kept.size, forgotten: this.#forgotten };
+  /**
+   * `failed`: notifications that failed, and are sent no sooner than they may be if somebody asks for them again.
+   * `forgotten`: answers that were dropped before their time, so that a repeat would have been sent again.
+   */
+  get counts(): { underWay: number; kept: number; failed: number; forgotten: number } {
+    return {
+      underWay: this.#underWay.size,
+      kept: this.#kept.size,
+      failed: this.#failed.size,
+      forgotten: this.#forgotten,
+    };
   }
 
   /**
    * Sends what was not sent yet. The asker is told Apple's answer, or an InvalidArgumentError where app, token and id
-   * stood for another payload. One that failed is not remembered: whoever had joined it and has time left sends it again.
+   * stood for another payload. A failure is no answer: of those who had joined it and have time left, one sends it again,
+   * and so does whoever asks later, but none sooner than Apple and the back-off allow.
    */
   once(asker: Asker): void {
     this.#kept.forget(this.#now() - maxAgeMs);
@@ -94,16 +125,17 @@ export class Answers {
       return;
     }
     const kept = this.#kept.find(asker.fingerprint, asker.payload);
-    if (!kept) this.#send(asker);
+    if (!kept) this.#send(asker, this.#failed.take(asker.fingerprint, this.#now()));
     else if (kept.samePayload) asker.answered(kept.verdict);
     else refuse(asker);
   }
 
-  #send(asker: Asker): void {
-    const underWay = new UnderWay(asker, this.#ledger);
+  #send(asker: Asker, state: RetryState | undefined): void {
+    const underWay = new UnderWay(asker, state, this.#ledger);
     this.#underWay.add(underWay);
+    if (state) asker.waits(state.error);
     try {
-      asker.send(underWay);
+      asker.send(underWay, state);
     } catch (error) {
       underWay.broke(error);
     }
@@ -111,15 +143,21 @@ export class Answers {
 
   #answered(underWay: UnderWay, verdict: Verdict): void {
     if (!this.#underWay.remove(underWay)) return;
-    const { asker, joined = [] } = underWay;
+    const { asker, joined = [], state } = underWay;
     const now = this.#now();
-    const failed = verdict.kind === 'failed';
-    if (!failed && !this.#kept.keep(asker.fingerprint, asker.payload, verdict, now)) {
-      this.#forgotten += 1;
+    if (verdict.kind !== 'failed') {
+      if (!this.#kept.keep(asker.fingerprint, asker.payload, verdict, now)) this.#forgotten += 1;
+      for (const each of [asker, ...joined]) each.answered(verdict);
+      return;
     }
+    const { error } = verdict;
+    const failed = state ?? { failures: 0, notBefore: now, error };
+    this.#failed.keep(asker.fingerprint, failed, now);
     asker.answered(verdict);
+    // Who has most time left sends it, the others join.
+    joined.sort((one, other) => other.deadline - one.deadline);
     for (const other of joined) {
-      if (failed && now < other.deadline) this.once(other);
+      if (Math.max(now, failed.notBefore) < other.deadline) this.once(other);
       else other.answered(verdict);
     }
   }

@@ -8,7 +8,7 @@ import {
 } from '../apns/credentials.js';
 import type { Draft } from '../apns/draft.js';
 import type { Environment, Gateways } from '../apns/gateway.js';
-import { type Courier, deliver, type Route } from '../apns/policy.js';
+import { type Courier, deliver, type RetryState, type Route } from '../apns/policy.js';
 import type { ProviderTokens } from '../apns/provider-token.js';
 import type { ApnsRequest, Sender, SenderOptions, SendOptions } from '../apns/sender.js';
 import type { Verdict } from '../apns/verdict.js';
@@ -128,12 +128,15 @@ export interface Told {
   answered(verdict: Verdict): void;
   /** By an error of our own. */
   broke(error: unknown): void;
+  /** An attempt failed which may be repeated; the state is kept up to date until the end. */
+  retries?(state: RetryState): void;
 }
 
 export class App {
   readonly id: string;
   readonly feedback = new Feedback();
-  readonly counts = { accepted: 0, rejected: 0, failed: 0 };
+  /** Of notifications, but for `attempts`: how often one was handed to a connection, or waited for one. */
+  readonly counts = { accepted: 0, rejected: 0, failed: 0, attempts: 0 };
   readonly #options: AppsOptions;
   readonly #closing: AbortSignal;
   /** The last that was provisioned. */
@@ -202,9 +205,21 @@ export class App {
     return this.#serving.sender.hasRoom(notifications, bytes);
   }
 
-  /** @param token and id checked ones @param told hears how it ended */
-  send(token: string, id: string, draft: Draft, options: SendOptions, told: Told): void {
-    deliver(new Delivery(this, token, id, draft, told), options);
+  /**
+   * @param token and id checked ones
+   * @param told hears how it ended
+   * @param state where it has failed before
+   */
+  send(
+    token: string,
+    id: string,
+    draft: Draft,
+    options: SendOptions,
+    told: Told,
+    state?: RetryState,
+  ): void {
+    const isRepeat = state !== undefined;
+    deliver(new Delivery(this, token, id, draft, told, isRepeat), options, state);
   }
 
   /** What carries notifications at the moment. */
@@ -212,9 +227,12 @@ export class App {
     return this.#serving;
   }
 
-  /** Apple's last word to a notification, by the way that it went. */
-  settled(token: string, id: string, verdict: Verdict, serving: Serving): void {
-    this.counts[verdict.kind] += 1;
+  /**
+   * Apple's last word to a notification, by the way that it went.
+   * @param isRepeat it has failed before, and was counted and logged then
+   */
+  settled(token: string, id: string, verdict: Verdict, serving: Serving, isRepeat: boolean): void {
+    if (verdict.kind !== 'failed' || !isRepeat) this.counts[verdict.kind] += 1;
     if (verdict.kind === 'accepted') {
       serving.refusal = undefined;
     } else if (verdict.kind === 'rejected') {
@@ -223,7 +241,8 @@ export class App {
       this.#log('rejected', { token: maskToken(token), id, reason });
     } else {
       if (verdict.error instanceof CredentialsError) noteRefusal(serving, verdict.error);
-      this.#log('failed', { token: maskToken(token), id, reason: verdict.error.message });
+      if (!isRepeat)
+        this.#log('failed', { token: maskToken(token), id, reason: verdict.error.message });
     }
   }
 
@@ -283,13 +302,15 @@ class Delivery implements Courier<Serving> {
   readonly #id: string;
   readonly #draft: Draft;
   readonly #told: Told;
+  readonly #isRepeat: boolean;
 
-  constructor(app: App, token: string, id: string, draft: Draft, told: Told) {
+  constructor(app: App, token: string, id: string, draft: Draft, told: Told, isRepeat: boolean) {
     this.#app = app;
     this.#token = token;
     this.#id = id;
     this.#draft = draft;
     this.#told = told;
+    this.#isRepeat = isRepeat;
   }
 
   route(): Serving {
@@ -297,11 +318,16 @@ class Delivery implements Courier<Serving> {
   }
 
   requestOver({ credentials }: Serving): ApnsRequest {
+    this.#app.counts.attempts += 1;
     return this.#draft.requestTo(this.#token, this.#id, credentials.topic);
   }
 
+  retries(state: RetryState): void {
+    this.#told.retries?.(state);
+  }
+
   settled(verdict: Verdict, serving: Serving): void {
-    this.#app.settled(this.#token, this.#id, verdict, serving);
+    this.#app.settled(this.#token, this.#id, verdict, serving, this.#isRepeat);
     this.#told.answered(verdict);
   }
 

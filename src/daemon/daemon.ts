@@ -87,6 +87,8 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
     // What was answered as pending is still under way.
     await apps.close();
     clearTimeout(timer);
+    // What rests until it may be sent again is asked for again, by whoever wants it.
+    stopping.abort();
     await front.close();
     log('stopped');
   }

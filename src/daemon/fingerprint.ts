@@ -46,6 +46,11 @@ export class Fingerprint {
     this.hash = hash ^ (hash >>> 16);
   }
 
+  /** For tables that are too small for numbers to be worth it. */
+  get key(): string {
+    return `${this.id0},${this.id1},${this.id2},${this.id3},${this.to0},${this.to1}`;
+  }
+
   equals(other: Fingerprint): boolean {
     return (
       this.id0 === other.id0 &&

@@ -17,6 +17,11 @@ export class Gathering<T> {
     this.#left = members;
   }
 
+  /** What is answered for a member if it does not settle in time. */
+  note(place: number, answer: T): void {
+    this.#answers[place] = answer;
+  }
+
   /** Once for each member. */
   settle(place: number, answer: T): void {
     this.#answers[place] = answer;
@@ -31,7 +36,7 @@ export class Gathering<T> {
   }
 
   /**
-   * Resolves with the answers that have come, undefined for the rest.
+   * Resolves with the answers that have come; for the rest with what was noted, else undefined.
    * @param draining once it is aborted, all are waited for: a daemon that is leaving can't be asked again
    */
   async answers(draining: AbortSignal): Promise<(T | undefined)[]> {

@@ -1,6 +1,7 @@
 /** `apnsd.send`: many notifications in one call, an answer for each, in their order. */
 import { Draft } from '../apns/draft.js';
 import { Flow } from '../apns/line.js';
+import type { RetryState } from '../apns/policy.js';
 import type { SendOptions } from '../apns/sender.js';
 import { plainlyAccepted, type Verdict } from '../apns/verdict.js';
 import { ApnsdError, OverloadedError } from '../errors.js';
@@ -117,9 +118,14 @@ class Member implements Asker {
     return this.#letter.options.deadline;
   }
 
-  send(told: Told): void {
+  send(told: Told, state: RetryState | undefined): void {
     const { call, draft, options } = this.#letter;
-    call.app.send(this.#token, this.id, draft, options, told);
+    call.app.send(this.#token, this.id, draft, options, told, state);
+  }
+
+  waits({ message }: ApnsdError): void {
+    const { id } = this;
+    this.#letter.call.gathering.note(this.#place, { status: 'pending', id, message });
   }
 
   answered(verdict: Verdict): void {

@@ -36,8 +36,11 @@ export type SendAnswer =
       unregisteredAt?: number;
     }
   | { status: 'failed'; id: string; code: string; message: string }
-  /** Not settled yet, two seconds after the call came at the latest: whoever sends it again, whole, joins it. */
-  | { status: 'pending'; id: string };
+  /**
+   * Not settled yet, two seconds after the call came at the latest: whoever sends it again, whole, joins it. The message
+   * is why it waits, where an attempt has failed.
+   */
+  | { status: 'pending'; id: string; message?: string };
 
 /** In a brief answer: accepted, and no more to say than whoever asked knows. */
 export const PLAINLY_ACCEPTED = 1;

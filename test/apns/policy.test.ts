@@ -157,6 +157,7 @@ async function startWithClocks() {
           {
             route: () => ({ sender, token }),
             requestOver: () => draft.requestTo('aa11', randomUUID(), topic),
+            retries: () => {},
             settled,
             broke,
           },

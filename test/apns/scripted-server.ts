@@ -225,6 +225,7 @@ export function openPool(
   return {
     send: (request, sendOptions) => pool.send(request, sendOptions),
     hasRoom: (requests, bodyBytes) => pool.hasRoom(requests, bodyBytes),
+    pause: (until, reason) => pool.pause(until, reason),
     ready: (sendOptions) => pool.ready(sendOptions),
     trouble: () => pool.trouble(),
     close: () => pool.close(),

@@ -31,7 +31,7 @@ test('apnsd.status tells version, uptime and each app with its counts, and no se
     version,
     uptime: 0,
     apps: [],
-    answers: { underWay: 0, kept: 0, forgotten: 0 },
+    answers: { underWay: 0, kept: 0, failed: 0, forgotten: 0 },
   });
 
   const { key, keyId, teamId, topic } = simulator.key;
@@ -59,7 +59,7 @@ test('apnsd.status tells version, uptime and each app with its counts, and no se
     credentials: 'certificate',
     warnings: ["the certificate has none of Apple's extensions: its environment is unknown"],
     feedback: { waiting: 1, maxWaiting: 100_000, dropped: 0 },
-    counts: { accepted: 2, rejected: 1, failed: 1 },
+    counts: { accepted: 2, rejected: 1, failed: 1, attempts: 4 },
   });
   assert.deepEqual(b, {
     ...common,
@@ -67,7 +67,7 @@ test('apnsd.status tells version, uptime and each app with its counts, and no se
     credentials: 'token',
     warnings: [],
     feedback: { waiting: 0, maxWaiting: 100_000, dropped: 0 },
-    counts: { accepted: 0, rejected: 0, failed: 0 },
+    counts: { accepted: 0, rejected: 0, failed: 0, attempts: 0 },
   });
 });
 

@@ -268,7 +268,7 @@ test('a repeat joins the one under way, a later one gets the same answer, and Ap
   assert.deepEqual(await daemon.sendTo(['aa', 'bb']), answers);
   assert.equal(simulator.requests.length, 2);
   const { counts, feedback } = (await appsOf(daemon.host))[0] ?? {};
-  assert.deepEqual(counts, { accepted: 1, rejected: 1, failed: 0 });
+  assert.deepEqual(counts, { accepted: 1, rejected: 1, failed: 0, attempts: 2 });
   assert.equal(feedback?.waiting, 1);
 });
 
@@ -344,7 +344,7 @@ test('the daemon remembers as many answers as it was told to, and tells how many
     [0, 1, 0].map(idOf),
   );
   const { answers } = (await call(daemon.url, 'apnsd.status')) as { answers: object };
-  assert.deepEqual(answers, { underWay: 0, kept: 1, forgotten: 2 });
+  assert.deepEqual(answers, { underWay: 0, kept: 1, failed: 0, forgotten: 2 });
 });
 
 test('every character that JSON has arrives, also those that XML has not', async () => {
