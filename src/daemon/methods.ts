@@ -18,21 +18,27 @@ export async function provision(params: Value[], { apps }: MethodContext): Promi
     ['appId', 'cert', 'environment'],
     ['timeout'],
   );
-  if (
-    timeout !== undefined &&
-    !(typeof timeout === 'number' && timeout > 0 && timeout <= maxTimeoutSeconds)
-  ) {
-    throw new InvalidArgumentError(
-      `timeout is ${show(timeout)}, expected seconds above 0, up to ${maxTimeoutSeconds}`,
-    );
-  }
+  const timeoutMs = readTimeout(timeout);
   await apps.provision({
     appId: asAppId(appId),
     cert: asSecret('cert', cert),
     environment: checkEnvironment(environment),
-    ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
   });
   return null;
+}
+
+/** Seconds, also as digits, as who reads them from a file has them; nil is the default. */
+function readTimeout(timeout: Value | undefined): number | undefined {
+  if (timeout === undefined || timeout === null) return undefined;
+  const isText = typeof timeout === 'string' && /^\d+(\.\d+)?$/.test(timeout);
+  const seconds = isText ? Number(timeout) : timeout;
+  if (typeof seconds === 'number' && seconds > 0 && seconds <= maxTimeoutSeconds) {
+    return seconds * 1000;
+  }
+  throw new InvalidArgumentError(
+    `timeout is ${show(timeout)}, expected seconds above 0, up to ${maxTimeoutSeconds}`,
+  );
 }
 
 export async function provisionEntry(params: Value[], { apps }: MethodContext): Promise<Value> {

@@ -22,23 +22,52 @@ export async function notify(params: Value[], { apps, signal }: MethodContext): 
       `there are ${tokens.length} tokens and ${notifications.length} notifications, expected as many of both, or one notification`,
     );
   }
-  const shared = notifications.length === 1 ? draftOf(notifications[0]) : undefined;
-  const options = { deadline: performance.now() + app.timeoutMs, signal, flow: new Flow() };
+  const deadline = performance.now() + app.timeoutMs - marginMs(app.timeoutMs);
+  const members = await readAll(tokens, notifications);
+  const options = { deadline, signal, flow: new Flow() };
   const failures = new Failures();
-  await inTurns(tokens.length, async (position) => {
-    const token = tokenOf(tokens[position]);
-    const draft = shared ?? draftOf(notifications[position]);
-    if (token instanceof InvalidArgumentError) failures.add(position, token);
-    else if (draft instanceof InvalidArgumentError) failures.add(position, draft);
-    else {
-      const verdict = await new Promise<Verdict>((answered, broke) =>
-        app.send(token, randomUUID(), draft, options, { answered, broke }),
-      );
-      if (verdict.kind === 'failed') failures.add(position, verdict.error);
-    }
+  await inTurns(members, async ({ token, draft }, position) => {
+    const verdict = await new Promise<Verdict>((answered, broke) =>
+      app.send(token, randomUUID(), draft, options, { answered, broke }),
+    );
+    if (verdict.kind === 'failed') failures.add(position, verdict.error);
   });
   failures.throwWorst(tokens.length);
   return null;
+}
+
+/** A caller often waits for as long as it had the provision say: it is to hear the fault, not to hang up just before. */
+function marginMs(timeoutMs: number): number {
+  return Math.min(1000, timeoutMs / 10);
+}
+
+/** One notification and whom it is for. */
+interface Member {
+  token: string;
+  draft: Draft;
+}
+
+/**
+ * All of them, before any is sent: whoever mends a list sends it again, whole.
+ * @throws InvalidArgumentError, or Fault, with the positions of what can't be read
+ */
+async function readAll(
+  tokens: (Value | undefined)[],
+  notifications: (Value | undefined)[],
+): Promise<Member[]> {
+  const shared = notifications.length === 1 ? draftOf(notifications[0]) : undefined;
+  const members: Member[] = [];
+  const failures = new Failures();
+  for (const [position, written] of tokens.entries()) {
+    if (position % stretch === stretch - 1) await setImmediate();
+    const token = tokenOf(written);
+    const draft = shared ?? draftOf(notifications[position]);
+    if (token instanceof InvalidArgumentError) failures.add(position, token);
+    else if (draft instanceof InvalidArgumentError) failures.add(position, draft);
+    else members.push({ token, draft });
+  }
+  failures.throwWorst(tokens.length);
+  return members;
 }
 
 function draftOf(payload: Value | undefined): Draft | InvalidArgumentError {
@@ -58,23 +87,26 @@ function orInvalid<T>(read: () => T): T | InvalidArgumentError {
   }
 }
 
-/** Members of one call that are under way at once; of longer lists the rest takes no more memory than it came with. */
+/** Members of one call that are under way at once: each takes memory. */
 const mostUnderWay = 2000;
 /** After so many members other calls are heard: a list of half a million takes seconds. */
 const stretch = 100;
 
-async function inTurns(count: number, run: (position: number) => Promise<void>): Promise<void> {
-  let next = 0;
+async function inTurns<T>(
+  items: T[],
+  run: (item: T, position: number) => Promise<void>,
+): Promise<void> {
+  const entries = items.entries();
   let pause: Promise<void> | undefined;
   const work = async () => {
-    while (next < count) {
-      const position = next++;
+    // One iterator for all: each takes the next.
+    for (const [position, item] of entries) {
       if (position % stretch === stretch - 1) pause = setImmediate();
       await pause;
-      await run(position);
+      await run(item, position);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(count, mostUnderWay) }, work));
+  await Promise.all(Array.from({ length: Math.min(items.length, mostUnderWay) }, work));
 }
 
 const mostPositions = 100;
@@ -98,7 +130,7 @@ class Failures {
   }
 
   /**
-   * One fault for all: unreadable members before refused credentials before unanswered ones.
+   * One fault for all: what its caller can mend before what had no answer.
    * @param count of all members
    */
   throwWorst(count: number): void {

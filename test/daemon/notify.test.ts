@@ -95,7 +95,7 @@ test('lists of unequal length are fault 400 before anything is sent', async () =
   assert.deepEqual(daemon.simulator.requests, []);
 });
 
-test('a member that can not be read is fault 400 with its position, after the others were sent', async () => {
+test('members that can not be read are fault 400 with their positions, and nothing is sent', async () => {
   await using daemon = await startDaemon();
   await assert.rejects(
     daemon.notify(
@@ -108,11 +108,23 @@ test('a member that can not be read is fault 400 with its position, after the ot
         'at position 1, 2, 4 (from 0): token ...b is 1 characters long, expected pairs of hex digits',
     },
   );
-  assert.deepEqual(daemon.accepted(), [
-    ['aa', note('a')],
-    ['dd', note('d')],
-    ['ff', note('f')],
-  ]);
+  // The last of a list longer than may be under way at once.
+  const tokens = Array.from({ length: 3000 }, (_, i) => i.toString(16).padStart(8, '0'));
+  await assert.rejects(daemon.notify([...tokens, 'x'], note('a')), {
+    faultCode: 400,
+    faultString: /^at position 3000 \(from 0\): token .*x /,
+  });
+  assert.deepEqual(daemon.simulator.requests, []);
+  // Call by call in a multicall.
+  const calls = ['aa', 'x', 'bb'].map((token) => ({
+    methodName: 'notify',
+    params: ['app', token, note('a')],
+  }));
+  await call(daemon.host, 'system.multicall', calls);
+  assert.deepEqual(
+    daemon.accepted().map(([token]) => token),
+    ['aa', 'bb'],
+  );
 });
 
 test('one notification that can not be read is fault 400 without a position', async () => {
@@ -171,6 +183,17 @@ test('members without an answer within the timeout are fault 500 with their posi
   assert.equal(await daemon.notify('dd', note('again')), null);
 });
 
+test('the fault comes before the timeout is over, which may be digits: a caller that waits no longer hears it', async () => {
+  await using daemon = await startTestDaemon();
+  const { host, simulator } = daemon;
+  await call(host, 'provision', 'app', simulator.certificate, 'sandbox', '5');
+  simulator.stall({ when: 'after' });
+  const startedAt = performance.now();
+  await assert.rejects(call(host, 'notify', 'app', 'aa', note('a')), { faultCode: 500 });
+  const tookMs = performance.now() - startedAt;
+  assert.ok(tookMs >= 4490 && tookMs < 5000, `${tookMs} ms`);
+});
+
 test('credentials that Apple refuses are fault 422 with its reason', async () => {
   await using daemon = await startDaemon();
   daemon.simulator.answer({ status: 403, reason: 'BadCertificate' });
@@ -182,11 +205,11 @@ test('credentials that Apple refuses are fault 422 with its reason', async () =>
 
 test('of several things that are wrong, what the caller can mend is told first', async () => {
   await using daemon = await startDaemon(0.2);
-  daemon.simulator.stall({ when: 'after', token: 'aa' });
+  daemon.simulator.answer({ status: 404, reason: 'BadPath' }, { token: 'aa' });
   daemon.simulator.answer({ status: 403, reason: 'BadCertificate' }, { token: 'bb' });
-  await assert.rejects(daemon.notify(['aa', 'bb', 'x'], note('a')), {
+  await assert.rejects(daemon.notify(['aa', 'bb'], note('a')), {
     faultCode: 400,
-    faultString: /^at position 2 /,
+    faultString: /^at position 0 /,
   });
   daemon.simulator.stall({ when: 'after', token: 'aa' });
   daemon.simulator.answer({ status: 403, reason: 'BadCertificate' }, { token: 'bb' });

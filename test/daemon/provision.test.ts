@@ -24,6 +24,17 @@ test('provision takes a certificate by path and as PEM text, and answers nil', a
   assert.notEqual(one?.connection, other?.connection);
 });
 
+test('the timeout of provision may be a number, digits, or nil for the default', async () => {
+  await using daemon = await startTestDaemon();
+  const { host, simulator } = daemon;
+  for (const timeout of [15, 0.5, '15', '0.5', null]) {
+    const shown = JSON.stringify(timeout);
+    const provisioned = call(host, 'provision', 'a', simulator.certificate, 'sandbox', timeout);
+    assert.equal(await provisioned, null, shown);
+    assert.equal(await call(host, 'notify', 'a', 'aa11', alert), null, shown);
+  }
+});
+
 test('apnsd.provision takes a .p8 key by path and as text, and tells topic, environment and warnings', async () => {
   await using daemon = await startTestDaemon();
   const { host, simulator } = daemon;
@@ -161,7 +172,11 @@ test('parameters that are not what provision takes are fault 400, which names th
     ['provision', ['app', '/a.pem', 'sandbox', 0], `timeout is 0, ${seconds}`],
     ['provision', ['app', '/a.pem', 'sandbox', -1], `timeout is -1, ${seconds}`],
     ['provision', ['app', '/a.pem', 'sandbox', 86_401], `timeout is 86401, ${seconds}`],
-    ['provision', ['app', '/a.pem', 'sandbox', '15'], `timeout is "15", ${seconds}`],
+    ['provision', ['app', '/a.pem', 'sandbox', ''], `timeout is "", ${seconds}`],
+    ['provision', ['app', '/a.pem', 'sandbox', '15 s'], `timeout is "15 s", ${seconds}`],
+    ['provision', ['app', '/a.pem', 'sandbox', '1e3'], `timeout is "1e3", ${seconds}`],
+    ['provision', ['app', '/a.pem', 'sandbox', '0'], `timeout is "0", ${seconds}`],
+    ['provision', ['app', '/a.pem', 'sandbox', '86401'], `timeout is "86401", ${seconds}`],
     ['apnsd.provision', [], 'there are 0 parameters, expected 1: entry'],
     ['apnsd.provision', ['app'], `entry is "app", ${fields}`],
     ['apnsd.provision', [[]], `entry is a list, ${fields}`],
