@@ -48,6 +48,11 @@ export function readSendRequest(text: string): SendCall {
         `notifications[${position}].to is ${show(to)}, expected a list of [token, id]`,
       );
     }
+    if (to.length === 0) {
+      throw new InvalidArgumentError(
+        `notifications[${position}].to is empty, expected at least one [token, id]`,
+      );
+    }
     const own =
       ofGroup === undefined
         ? undefined

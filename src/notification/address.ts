@@ -40,6 +40,8 @@ function countHexDigits(text: string): number {
   return count;
 }
 
+/** In hex digits. Apple's are 64 to some 200, and it says not to count on that; what is longer than a header may be is none. */
+const maxTokenLength = 1024;
 const hexPairs = /^(?:[0-9a-f]{2})+$/i;
 
 /** Adds to what is wrong, as {@link readId} does. */
@@ -48,10 +50,14 @@ export function readToken(token: unknown, wrong: string[]): string {
     wrong.push(`token is ${kindOf(token)}, expected a string of hex digits`);
     return '';
   }
-  if (token.length > 0 && token.length % 2 === 0 && countHexDigits(token) === token.length) {
-    return token;
-  }
+  const isPlain = token.length > 0 && token.length % 2 === 0 && token.length <= maxTokenLength;
+  if (isPlain && countHexDigits(token) === token.length) return token;
   const digits = token.replace(/[\s<>]/g, '');
+  if (digits.length > maxTokenLength) {
+    const what = `${digits.length} characters long`;
+    wrong.push(`token ${maskToken(digits)} is ${what}, expected at most ${maxTokenLength}`);
+    return '';
+  }
   if (!hexPairs.test(digits)) {
     const odd = digits.length % 2 === 0 ? 'not all hex digits' : `${digits.length} characters long`;
     const what = digits === '' ? 'empty' : odd;

@@ -143,8 +143,14 @@ function readPriority(priority: unknown, pushType: PushType, wrong: string[]): n
   return priority as number;
 }
 
+/** A bundle id has at most 155, and a suffix some 30. */
+const maxTopicLength = 255;
+
 function readTopic(topic: unknown, wrong: string[]): string | undefined {
-  if (topic !== undefined && (typeof topic !== 'string' || !/^[\x21-\x7e]+$/.test(topic))) {
+  if (topic === undefined) return undefined;
+  if (typeof topic === 'string' && topic.length > maxTopicLength) {
+    wrong.push(`topic is ${topic.length} characters long, expected at most ${maxTopicLength}`);
+  } else if (typeof topic !== 'string' || !/^[\x21-\x7e]+$/.test(topic)) {
     wrong.push(`topic is ${show(topic)}, expected a bundle id`);
   }
   return topic as string | undefined;

@@ -160,7 +160,6 @@ test('answers come in the order of the receivers, whatever the order of their ar
       ],
     },
     { payload: { aps: { alert: 'other' } }, to: [['02', idOf(2)]] },
-    { payload, to: [] },
     { payload, to: [['03', idOf(3)]] },
   ]);
   assert.deepEqual(
@@ -395,6 +394,7 @@ test('a request that can not be read is fault 400, and nothing is sent', async (
     ['{"timeoutMs":1,"notifications":{}}', 'notifications is a struct, expected a list'],
     [to(undefined), `notifications[1].to is missing, ${pairs}`],
     [to('aa'), `notifications[1].to is "aa", ${pairs}`],
+    [to([]), 'notifications[1].to is empty, expected at least one [token, id]'],
     [to(['aa', idOf(0)]), `notifications[1].to is a list, ${pairs}`],
     [to([{ token: 'aa' }]), `notifications[1].to is a list, ${pairs}`],
   ];

@@ -9,7 +9,8 @@ test('a token is taken as people paste it, and becomes lower-case hex without sp
     ['AB12CDEF', 'ab12cdef'],
     ['<ab12cdef 00112233>', 'ab12cdef00112233'],
     ['  ab 12\n', 'ab12'],
-    ['0'.repeat(200), '0'.repeat(200)],
+    ['0'.repeat(1024), '0'.repeat(1024)],
+    [` <${'A'.repeat(1024)}> `, 'a'.repeat(1024)],
   ];
   for (const [written, token] of cases) assert.equal(checkToken(written), token);
 });
@@ -25,6 +26,8 @@ test('a token that is no hex is refused with no more than its last 6 characters'
     ['aé', `token …aé is not all hex digits, ${expected}`],
     ['š1', `token …š1 is not all hex digits, ${expected}`],
     ['../../x1', `token …/../x1 is not all hex digits, ${expected}`],
+    [`ab${'0'.repeat(1024)}`, 'token …000000 is 1026 characters long, expected at most 1024'],
+    [`A ${'0'.repeat(1e6)}`, 'token …000000 is 1000001 characters long, expected at most 1024'],
     [undefined, 'token is undefined, expected a string of hex digits'],
     [null, 'token is null, expected a string of hex digits'],
     [12, 'token is number, expected a string of hex digits'],

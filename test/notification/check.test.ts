@@ -85,6 +85,11 @@ test('a topic is a bundle id of visible ASCII', () => {
       /^topic is .+, expected a bundle id$/,
     );
   }
+  assert.equal(checkNotification({ payload, topic: 'a'.repeat(255) }).topic?.length, 255);
+  assert.equal(
+    refusalOf(() => checkNotification({ payload, topic: 'a'.repeat(256) })),
+    'topic is 256 characters long, expected at most 255',
+  );
 });
 
 test('each push type has its payload limit', () => {
