@@ -79,9 +79,11 @@ export class Exchange extends Waiting implements Queued<Exchange> {
   }
 
   expire(): void {
-    const what = this.carrier ? 'no answer by the deadline' : 'not sent by the deadline';
     const cause = this.setback ?? this.#ledger.trouble();
-    this.end(new ApnsUnavailableError(cause ? `${what}: ${cause.message}` : what, { cause }));
+    const message = this.carrier
+      ? 'no answer by the deadline'
+      : `not sent by the deadline${cause ? `: ${cause.message}` : ''}`;
+    this.end(new ApnsUnavailableError(message, { cause }));
   }
 
   abort(signal: AbortSignal): void {

@@ -1,5 +1,4 @@
 /** The policy that repeats what Apple did not finally answer: later and later, within the deadline, with the same apns-id. */
-
 import { endWith, endWithout } from '../abort.js';
 import type { ApnsdError } from '../errors.js';
 import { expired } from '../notification/expiration.js';
