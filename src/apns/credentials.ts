@@ -1,7 +1,8 @@
 /** Reads what an app proves itself with, and checks all of it before anything is dialled. */
 import { createHash, type KeyObject } from 'node:crypto';
+import { basename } from 'node:path';
 import { CredentialsError } from '../errors.js';
-import { readContents } from './contents.js';
+import { pathOf, readContents } from './contents.js';
 import type { Environment } from './gateway.js';
 import { readProviderKey } from './provider-key.js';
 import { readPushCertificate } from './push-certificate.js';
@@ -28,11 +29,13 @@ interface Common {
   topic: string;
   /** The same for the same contents, wherever they came from. */
   fingerprint: string;
+  /** What is odd about them. */
+  remarks: string[];
 }
 
 export type Credentials = Common &
   (
-    | { kind: 'certificate'; cert: string; key: string; expiresAt: Date; remarks: string[] }
+    | { kind: 'certificate'; cert: string; key: string; expiresAt: Date }
     | { kind: 'token'; key: KeyObject; keyId: string; teamId: string }
   );
 
@@ -62,7 +65,8 @@ export async function readCredentials(
     const read = await readProviderKey(contents, source);
     const { topic, keyId, teamId } = read;
     const fingerprint = digest('token', environment, topic, keyId, teamId, contents);
-    return { kind: 'token', environment, ...read, fingerprint };
+    const remarks = remarksOnName(key, keyId);
+    return { kind: 'token', environment, ...read, fingerprint, remarks };
   }
   throw new CredentialsError('neither cert nor key is given, expected one of them');
 }
@@ -76,11 +80,17 @@ export function endsSoon(credentials: Credentials, now = Date.now()): Date | und
 
 /** What an operator should know of credentials that are used all the same. */
 export function warningsOf(credentials: Credentials, now = Date.now()): string[] {
-  if (credentials.kind === 'token') return [];
   const end = endsSoon(credentials, now);
   if (!end) return [...credentials.remarks];
   const verb = end.getTime() > now ? 'expires' : 'expired';
   return [`the certificate ${verb} on ${end.toISOString()}`, ...credentials.remarks];
+}
+
+/** Apple names the file that it hands out for the key; only a first request would show that the id is another's. */
+function remarksOnName(key: string | Uint8Array, keyId: string): string[] {
+  const file = basename(pathOf(key) ?? '');
+  const [, named = keyId] = /^AuthKey_([A-Za-z0-9]{10})\.p8$/.exec(file) ?? [];
+  return named === keyId ? [] : [`the file is named ${file}, but keyId is ${keyId}`];
 }
 
 function digest(...parts: (string | Buffer)[]): string {

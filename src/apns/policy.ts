@@ -4,7 +4,7 @@ import type { ApnsdError } from '../errors.js';
 import { expired } from '../notification/expiration.js';
 import type { ProviderToken } from './provider-token.js';
 import type { ApnsRequest, Outcome, Sender, SendOptions } from './sender.js';
-import { type Repeat, type Verdict, verdictOn } from './verdict.js';
+import { type FailedVerdict, type Repeat, type Verdict, verdictOn } from './verdict.js';
 
 const firstDelayMs = 100;
 /** Apple's own hiccups last seconds: knocking more rarely than this only adds latency. */
@@ -27,6 +27,8 @@ export interface Courier<R extends Route> {
   requestOver(route: R): ApnsRequest;
   /** Told that an attempt failed which may be repeated. The state is kept up to date until the end. */
   retries(state: RetryState): void;
+  /** Told of each attempt that failed. True: {@link route} has another one now, which can take it at once. */
+  failed(verdict: FailedVerdict, route: R): boolean;
   /** Told the last word, and the route that it came by. */
   settled(verdict: Verdict, route: R): void;
   /** Told an error of our own in place of the last word. */
@@ -79,7 +81,8 @@ function attempt<R extends Route>(
     .then((outcome) => {
       try {
         const verdict = verdictOn(outcome);
-        if (verdict.kind !== 'failed' || !verdict.repeat) courier.settled(verdict, route);
+        if (goesElsewhere(courier, options, verdict, route)) attempt(courier, options, state);
+        else if (verdict.kind !== 'failed' || !verdict.repeat) courier.settled(verdict, route);
         else {
           const { error, repeat } = verdict;
           again(courier, options, state, { route, bearer, outcome, error, repeat });
@@ -88,6 +91,17 @@ function attempt<R extends Route>(
         courier.broke(error);
       }
     });
+}
+
+/** Whether the notification goes out once more by another route, at once. */
+function goesElsewhere<R extends Route>(
+  courier: Courier<R>,
+  { deadline, signal }: SendOptions,
+  verdict: Verdict,
+  route: R,
+): boolean {
+  if (verdict.kind !== 'failed' || !courier.failed(verdict, route)) return false;
+  return performance.now() < deadline && !signal?.aborted;
 }
 
 /** An attempt that may be repeated. */

@@ -46,6 +46,8 @@ class Pool implements Sender, Owner {
   #lastFailure: Error | undefined;
   /** True where the log says that the gateway can't be reached, and not yet that it can. */
   #saidUnreachable = false;
+  /** UNIX milliseconds; absent while there is a connection, or none was needed. */
+  #troubleSince: number | undefined;
   /** Ticks in a row at which requests waited behind full connections. */
   #fullTicks = 0;
   #wakeScheduled = false;
@@ -127,6 +129,14 @@ class Pool implements Sender, Owner {
   trouble(): Error | undefined {
     if (this.#pause?.lasts) return this.#pause.reason;
     return this.#open().length === 0 ? this.#lastFailure : undefined;
+  }
+
+  get connected(): boolean {
+    return this.#open().length > 0;
+  }
+
+  get troubleSince(): number | undefined {
+    return this.#troubleSince;
   }
 
   ready({ deadline, signal }: SendOptions): Promise<void> {
@@ -230,6 +240,7 @@ class Pool implements Sender, Owner {
   opened(connection: Connection): void {
     this.#dialling = undefined;
     this.#lastFailure = undefined;
+    this.#troubleSince = undefined;
     this.#fullTicks = 0;
     // Who has read of the trouble reads of its end, however short it was.
     const everyMs = this.#saidUnreachable ? 0 : this.#limits.logEveryMs;
@@ -255,6 +266,7 @@ class Pool implements Sender, Owner {
       for (const avoided of [...this.#avoiding.keys()]) this.#admitAvoiding(avoided);
     }
     this.#lastFailure = error ?? this.#lastFailure;
+    if (this.trouble()) this.#troubleSince ??= Date.now();
     this.#replace(connection);
     this.#wake();
   }

@@ -69,8 +69,12 @@ export interface Sender {
   pause(until: number, reason: Error): void;
   /** Resolves once the gateway has taken the connection (its SETTINGS came); rejects with the reason where it has not by then. */
   ready(options: SendOptions): Promise<void>;
+  /** Whether a connection stands that takes requests. */
+  readonly connected: boolean;
   /** Why nothing can be sent at the moment, if so: how the last connection failed, while there is none. */
   trouble(): Error | undefined;
+  /** Since when there is such trouble, in UNIX milliseconds. */
+  readonly troubleSince: number | undefined;
   /** Refuses new requests, lets those that wait or are under way finish, leaves no handle open. */
   close(): Promise<void>;
   /** Like {@link close}, but hands back as `unsent` what waits: it can go elsewhere at once. */

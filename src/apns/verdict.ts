@@ -14,7 +14,13 @@ import type { Outcome, Response, Silence } from './sender.js';
 export type Verdict =
   | { kind: 'accepted'; uniqueId?: string }
   | { kind: 'rejected'; reason: string; httpStatus: number; unregisteredAt?: number }
-  | { kind: 'failed'; error: ApnsdError; repeat?: Repeat };
+  | FailedVerdict;
+
+export interface FailedVerdict {
+  kind: 'failed';
+  error: ApnsdError;
+  repeat?: Repeat;
+}
 
 /** How a request may go out again. */
 export interface Repeat {

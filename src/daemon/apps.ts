@@ -11,10 +11,16 @@ import type { Environment, Gateways } from '../apns/gateway.js';
 import { type Courier, deliver, type RetryState, type Route } from '../apns/policy.js';
 import type { ProviderTokens } from '../apns/provider-token.js';
 import type { ApnsRequest, Sender, SenderOptions, SendOptions } from '../apns/sender.js';
-import type { Verdict } from '../apns/verdict.js';
-import { CredentialsError, NotConfiguredError, UnknownAppIdError } from '../errors.js';
+import type { FailedVerdict, Verdict } from '../apns/verdict.js';
+import { NotConfiguredError, UnknownAppIdError } from '../errors.js';
 import { maskToken } from '../notification/address.js';
 import { excerpt } from '../rpc/excerpt.js';
+import {
+  CredentialsRotation,
+  type Refusal,
+  type RotationState,
+  type Serving,
+} from './credentials-rotation.js';
 import { Feedback } from './feedback.js';
 import type { Log } from './log.js';
 
@@ -47,8 +53,6 @@ export interface Checked {
 
 /** pyapns's default. */
 const defaultTimeoutMs = 15_000;
-/** A gateway that can't be reached for so long keeps a change waiting, which is worth a line in the log. */
-const patienceMs = 30_000;
 
 export class Apps {
   readonly #apps = new Map<string, App>();
@@ -87,7 +91,7 @@ export class Apps {
     const { appId } = checked.options;
     const app = this.#apps.get(appId);
     if (!app) this.#apps.set(appId, new App(checked, this.#options, this.#closing.signal));
-    else if (checked.arrival >= app.taken.arrival) app.change(checked);
+    else if (checked.arrival >= app.taken.arrival) app.provision(checked);
   }
 
   /** @throws UnknownAppIdError, or NotConfiguredError where there is no app at all */
@@ -137,27 +141,23 @@ export class App {
   readonly feedback = new Feedback();
   /** Of notifications, but for `attempts`: how often one was handed to a connection, or waited for one. */
   readonly counts = { accepted: 0, rejected: 0, failed: 0, attempts: 0 };
+  /** For the notifications on their way. */
+  readonly rotation: CredentialsRotation;
   readonly #options: AppsOptions;
-  readonly #closing: AbortSignal;
   /** The last that was provisioned. */
   #taken: Checked;
-  #serving: Serving;
-  /** Changed credentials whose connection Apple has not taken yet. */
-  #next: Serving | undefined;
-  /** Connections that only finish what they have begun. */
-  readonly #retiring = new Set<Promise<void>>();
 
   constructor(taken: Checked, options: AppsOptions, closing: AbortSignal) {
     const { credentials } = taken;
     this.id = taken.options.appId;
     this.#options = options;
-    this.#closing = closing;
     this.#taken = taken;
-    this.#serving = this.#dial(credentials);
+    this.rotation = new CredentialsRotation(credentials, {
+      connect: (credentials) => this.#connect(credentials),
+      log: (event, fields) => this.#log(event, fields),
+      closing,
+    });
     this.#log('provisioned', { topic: credentials.topic, warnings: warningsOf(credentials) });
-    const deadline = performance.now() + patienceMs;
-    // Dials. A gateway that can't be reached is a line in the log already, and is dialled on and on.
-    this.#serving.sender.ready({ deadline, signal: closing }).catch(() => {});
   }
 
   get taken(): Checked {
@@ -169,40 +169,34 @@ export class App {
     return this.#taken.options.timeoutMs ?? defaultTimeoutMs;
   }
 
+  /** Those that serve. */
   get credentials(): Credentials {
-    return this.#serving.credentials;
+    return this.rotation.serving.credentials;
   }
 
-  get changing(): boolean {
-    return this.#next !== undefined;
+  /** How far a change of credentials has come. */
+  get change(): RotationState {
+    return this.rotation.state;
   }
 
-  /** Apple's last refusal of the credentials that serve, until it accepts a notification. */
+  /** Apple's last refusal of credentials, until it accepts a notification with them, or others take their place. */
   get refusal(): Refusal | undefined {
-    return this.#serving.refusal;
+    return this.rotation.refusal;
   }
 
-  /** The old credentials serve until Apple has taken a connection with the new ones. */
-  change(taken: Checked): void {
+  /** Why no connection to Apple can be had, if so. */
+  get trouble(): Trouble | undefined {
+    return troubleOf(this.rotation.serving.sender);
+  }
+
+  provision(taken: Checked): void {
     this.#taken = taken;
-    const { credentials } = taken;
-    const wanted = (this.#next ?? this.#serving).credentials.fingerprint;
-    if (credentials.fingerprint === wanted) return;
-    if (this.#next) this.#retire(this.#next);
-    this.#next = undefined;
-    if (credentials.fingerprint === this.credentials.fingerprint) {
-      this.#log('change called off');
-      return;
-    }
-    this.#log('changing', { topic: credentials.topic, warnings: warningsOf(credentials) });
-    const next = this.#dial(credentials);
-    this.#next = next;
-    void this.#swapTo(next);
+    this.rotation.change(taken.credentials);
   }
 
   /** Whether so many more notifications may wait for Apple, whose payloads are so long together. */
   hasRoom(notifications: number, bytes: number): boolean {
-    return this.#serving.sender.hasRoom(notifications, bytes);
+    return this.rotation.serving.sender.hasRoom(notifications, bytes);
   }
 
   /**
@@ -222,37 +216,27 @@ export class App {
     deliver(new Delivery(this, token, id, draft, told, isRepeat), options, state);
   }
 
-  /** What carries notifications at the moment. */
-  get serving(): Serving {
-    return this.#serving;
-  }
-
   /**
-   * Apple's last word to a notification, by the way that it went.
+   * Apple's last word to a notification.
    * @param isRepeat it has failed before, and was counted and logged then
    */
-  settled(token: string, id: string, verdict: Verdict, serving: Serving, isRepeat: boolean): void {
+  settled(token: string, id: string, verdict: Verdict, isRepeat: boolean): void {
     if (verdict.kind !== 'failed' || !isRepeat) this.counts[verdict.kind] += 1;
-    if (verdict.kind === 'accepted') {
-      serving.refusal = undefined;
-    } else if (verdict.kind === 'rejected') {
+    if (verdict.kind === 'rejected') {
       const { reason, httpStatus, unregisteredAt } = verdict;
       if (httpStatus === 410) this.feedback.add(token, unregisteredAt ?? Date.now());
       this.#log('rejected', { token: maskToken(token), id, reason });
-    } else {
-      if (verdict.error instanceof CredentialsError) noteRefusal(serving, verdict.error);
-      if (!isRepeat)
-        this.#log('failed', { token: maskToken(token), id, reason: verdict.error.message });
+    } else if (verdict.kind === 'failed' && !isRepeat) {
+      this.#log('failed', { token: maskToken(token), id, reason: verdict.error.message });
     }
   }
 
-  async close(): Promise<void> {
-    if (this.#next) this.#retire(this.#next);
-    this.#next = undefined;
-    await Promise.all([this.#serving.sender.close(), ...this.#retiring]);
+  /** Lets what is under way finish. */
+  close(): Promise<void> {
+    return this.rotation.close();
   }
 
-  #dial(credentials: Credentials): Serving {
+  #connect(credentials: Credentials): Route {
     const { gateways, ca, tokens, createSender } = this.#options;
     const token = credentials.kind === 'token' ? tokens.for(credentials) : undefined;
     const sender = createSender({
@@ -262,32 +246,7 @@ export class App {
       ...(credentials.kind === 'certificate' && { cert: credentials.cert, key: credentials.key }),
       ...(token && { authorization: () => token.current() }),
     });
-    return { credentials, sender, token, refusal: undefined };
-  }
-
-  async #swapTo(next: Serving): Promise<void> {
-    while (this.#next === next) {
-      try {
-        await next.sender.ready({
-          deadline: performance.now() + patienceMs,
-          signal: this.#closing,
-        });
-      } catch (error) {
-        if (this.#next === next) this.#log('change waits', { reason: (error as Error).message });
-        continue;
-      }
-      if (this.#next !== next) return;
-      const old = this.#serving;
-      this.#serving = next;
-      this.#next = undefined;
-      this.#log('changed', { topic: next.credentials.topic });
-      this.#retire(old);
-    }
-  }
-
-  #retire({ sender }: Serving): void {
-    const closed = sender.retire().finally(() => this.#retiring.delete(closed));
-    this.#retiring.add(closed);
+    return { sender, token };
   }
 
   #log(event: string, fields?: Record<string, unknown>): void {
@@ -314,7 +273,7 @@ class Delivery implements Courier<Serving> {
   }
 
   route(): Serving {
-    return this.#app.serving;
+    return this.#app.rotation.route(this);
   }
 
   requestOver({ credentials }: Serving): ApnsRequest {
@@ -326,27 +285,30 @@ class Delivery implements Courier<Serving> {
     this.#told.retries?.(state);
   }
 
+  failed(verdict: FailedVerdict, serving: Serving): boolean {
+    return this.#app.rotation.failed(this, verdict, serving);
+  }
+
   settled(verdict: Verdict, serving: Serving): void {
-    this.#app.settled(this.#token, this.#id, verdict, serving, this.#isRepeat);
+    this.#app.rotation.settled(this, verdict, serving);
+    this.#app.settled(this.#token, this.#id, verdict, this.#isRepeat);
     this.#told.answered(verdict);
   }
 
   broke(error: unknown): void {
+    this.#app.rotation.broke(this);
     this.#told.broke(error);
   }
 }
 
-interface Serving extends Route {
-  credentials: Credentials;
-  refusal: Refusal | undefined;
-}
-
-export interface Refusal {
+/** Why no connection can be had. */
+export interface Trouble {
   reason: string;
-  /** UNIX milliseconds of the first one in a row. */
+  /** UNIX milliseconds. */
   since: number;
 }
 
-function noteRefusal(serving: Serving, { message }: CredentialsError): void {
-  serving.refusal = { reason: message, since: serving.refusal?.since ?? Date.now() };
+export function troubleOf(sender: Sender): Trouble | undefined {
+  const error = sender.trouble();
+  return error && { reason: error.message, since: sender.troubleSince ?? Date.now() };
 }

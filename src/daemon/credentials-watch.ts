@@ -64,8 +64,10 @@ export class CredentialsWatch {
     try {
       const again = await apps.check(taken.options, taken.arrival);
       if (app.taken !== taken) return;
-      apps.take(again);
-      this.#seen.set(app, { taken: again, version });
+      // The same contents are no reason to try again what Apple has refused.
+      const changed = again.credentials.fingerprint !== taken.credentials.fingerprint;
+      if (changed) apps.take(again);
+      this.#seen.set(app, { taken: changed ? again : taken, version });
     } catch (error) {
       const refusal = (error as Error).message;
       this.#seen.set(app, { taken, version, refusal });

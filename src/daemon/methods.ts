@@ -4,7 +4,7 @@ import { checkEnvironment } from '../apns/gateway.js';
 import { InvalidArgumentError } from '../errors.js';
 import type { FeedbackResult, ProvisionResult } from '../rpc/methods.js';
 import { Listing, type Value, type Writable } from '../rpc/xml.js';
-import type { App, ProvisionOptions } from './apps.js';
+import { type App, type ProvisionOptions, troubleOf } from './apps.js';
 import { type DeadTokens, maxEntries } from './feedback.js';
 import type { CallContext, MethodContext } from './method.js';
 import { asAppId, asSecret, asText, parameters, show } from './parameters.js';
@@ -128,13 +128,36 @@ function statusOf(app: App): Value {
     appId: app.id,
     credentials: app.credentials.kind,
     ...outlineOf(app.credentials),
-    changing: app.changing,
+    ...changeOf(app),
     ...(app.refusal && { refusal: { ...app.refusal } }),
+    ...(app.trouble && { trouble: { ...app.trouble } }),
     feedback: {
       waiting: app.feedback.size,
       maxWaiting: maxEntries,
       dropped: app.feedback.dropped,
     },
     counts: { ...app.counts },
+  };
+}
+
+/** Credentials that are to take the place of those that serve, and why they have not yet. */
+function changeOf({ change }: App) {
+  if (change.kind === 'steady') return { changing: false };
+  const { credentials, sender } = change.next;
+  const { warnings, expiresAt } = outlineOf(credentials);
+  return {
+    changing: true,
+    change: {
+      state: change.kind,
+      credentials: credentials.kind,
+      warnings,
+      ...(expiresAt !== undefined && { expiresAt }),
+      ...(change.kind === 'dialling' && troubleOf(sender)),
+      ...(change.kind === 'set aside' && {
+        reason: change.reason,
+        since: change.since,
+        retryAt: Math.round(Date.now() + change.retryAt - performance.now()),
+      }),
+    },
   };
 }

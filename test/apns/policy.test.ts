@@ -158,6 +158,7 @@ async function startWithClocks() {
             route: () => ({ sender, token }),
             requestOver: () => draft.requestTo('aa11', randomUUID(), topic),
             retries: () => {},
+            failed: () => false,
             settled,
             broke,
           },

@@ -227,7 +227,13 @@ export function openPool(
     hasRoom: (requests, bodyBytes) => pool.hasRoom(requests, bodyBytes),
     pause: (until, reason) => pool.pause(until, reason),
     ready: (sendOptions) => pool.ready(sendOptions),
+    get connected() {
+      return pool.connected;
+    },
     trouble: () => pool.trouble(),
+    get troubleSince() {
+      return pool.troubleSince;
+    },
     close: () => pool.close(),
     retire: () => pool.retire(),
     [Symbol.asyncDispose]: () => pool.close(),

@@ -105,11 +105,11 @@ test('other contents under the same path are taken', async () => {
   const before = await it.connectionUsed();
   await writeFile(path, await it.simulator.issueCertificate({ topic }));
   await it.provision(path);
-  await it.book.until('changed');
+  await it.book.until('on trial');
   assert.notEqual(await it.connectionUsed(), before);
 });
 
-test('the old credentials serve until Apple has taken the new connection', async () => {
+test('the old credentials serve until Apple has taken the new connection, and a notification over it', async () => {
   await using it = await start();
   await it.provisioned();
   const old = await it.connectionUsed();
@@ -120,29 +120,37 @@ test('the old credentials serve until Apple has taken the new connection', async
   assert.equal(await it.connectionUsed(), old);
 
   it.gate.open();
-  await it.book.until('changed');
-  assert.equal(await it.changing(), false);
+  await it.book.until('on trial');
+  assert.equal(await it.changing(), true);
   assert.notEqual(await it.connectionUsed(), old);
+  assert.equal(await it.changing(), false);
+  assert.equal(it.book.of('changed').length, 1);
 });
 
 test('what is under way with the old credentials is finished with them', async () => {
   await using it = await start();
   await it.provisioned();
-  it.simulator.delay(300, { token: 'bb' });
+  const release = it.simulator.hold({ token: 'bb' });
   const id = crypto.randomUUID();
   const slow = send(it.daemon.url, topic, [{ payload, to: [['bb', id]] }]);
   await it.simulator.until(() => it.simulator.pending === 1);
   await it.provision(await it.simulator.issueCertificate({ topic }));
+  await it.book.until('on trial');
+  await it.connectionUsed();
   await it.book.until('changed');
+  release();
   const [answer] = await slow;
   assert.equal(answer?.status, 'accepted');
   assert.deepEqual(
     it.simulator.requests.map(({ token, connection }) => [token, connection]),
-    [['bb', 1]],
+    [
+      ['aa11', 2],
+      ['bb', 1],
+    ],
   );
 });
 
-test('a late refusal of the old credentials is not laid at the door of the new ones', async () => {
+test('what is refused with the old credentials goes with the new ones, at whose door no refusal is laid', async () => {
   await using it = await start();
   await it.provisioned();
   const release = it.simulator.hold({ token: 'bb' });
@@ -150,10 +158,13 @@ test('a late refusal of the old credentials is not laid at the door of the new o
   const late = send(it.daemon.url, topic, [{ payload, to: [['bb', crypto.randomUUID()]] }]);
   await it.simulator.until(() => it.simulator.pending === 1);
   await it.provision(await it.simulator.issueCertificate({ topic }));
+  await it.book.until('on trial');
+  await it.connectionUsed();
   await it.book.until('changed');
   release();
   const [answer] = await late;
-  assert.equal(answer?.status, 'failed');
+  assert.equal(answer?.status, 'accepted');
+  assert.equal(it.simulator.accepted.at(-1)?.connection, 2);
   const { apps } = (await call(it.daemon.url, 'apnsd.status')) as { apps: object[] };
   assert.equal(apps.length, 1);
   assert.ok(!('refusal' in (apps[0] ?? {})));
@@ -204,12 +215,15 @@ test('of two changes in a row the last one comes', async () => {
   it.gate.shut();
   await it.provision(second);
   await it.gate.arrived(2);
+  const waiting = it.connectionUsed();
   await it.provision(third);
   it.gate.open();
-  await it.book.until('changed');
+  await waiting;
   await it.connectionUsed();
-  assert.equal(it.simulator.accepted.at(-1)?.topic, 'com.example.third');
-  assert.equal(it.book.of('changed').length, 1);
+  assert.deepEqual(
+    it.simulator.accepted.map(({ topic }) => topic),
+    ['com.example.third', 'com.example.third'],
+  );
 });
 
 test('from a certificate to a key, and to another topic, is a change like any other', async () => {
@@ -261,7 +275,7 @@ test('of two that are provisioned at once the one that came last wins, though th
   const last = await apps.provision({ ...entry, cert: simulator.certificate });
   await first;
   assert.equal(apps.get(topic).credentials, last);
-  assert.equal(apps.get(topic).changing, false);
+  assert.equal(apps.get(topic).change.kind, 'steady');
   await apps.close();
 });
 

@@ -63,7 +63,7 @@ test('a file that was written over is taken, time and again', async () => {
   let before = await it.connectionUsed();
   for (let change = 1; change <= 3; change += 1) {
     await writeFile(it.path, await it.issue());
-    await it.book.until('changed', change);
+    await it.book.until('on trial', change);
     const after = await it.connectionUsed();
     assert.notEqual(after, before);
     before = after;
@@ -76,7 +76,7 @@ test('a file that took the place of another is taken', async () => {
   const renewed = join(it.home, 'renewed.pem');
   await writeFile(renewed, await it.issue());
   await rename(renewed, it.path);
-  await it.book.until('changed');
+  await it.book.until('on trial');
   assert.equal(await it.connectionUsed(), 2);
 });
 
@@ -93,7 +93,7 @@ test('a symbolic link in the way that leads elsewhere is followed', async () => 
   const next = join(it.home, 'next');
   await symlink('2', next);
   await rename(next, current);
-  await it.book.until('changed');
+  await it.book.until('on trial');
   assert.equal(await it.connectionUsed(), 2);
 });
 
@@ -118,7 +118,7 @@ test('contents that can not be used are told once and leave the old ones working
     assert.equal(await it.connectionUsed(), 1);
   }
   await replace(await it.issue());
-  await it.book.until('changed');
+  await it.book.until('on trial');
   assert.equal(await it.connectionUsed(), 2);
   assert.equal(it.book.of('file refused').length, bad.length);
 });
@@ -132,21 +132,19 @@ test('the same contents again, touched or replaced, change nothing', async () =>
   // One that does change something shows that the others were looked at and found the same.
   await it.connectionUsed();
   await writeFile(it.path, await it.issue());
-  await it.book.until('changed');
+  await it.book.until('on trial');
   assert.equal(it.book.of('changing').length, 1);
 });
 
 test('a file counts no more once its app was provisioned with something else', async () => {
   await using it = await start();
   await it.provision(await it.issue());
-  await it.book.until('changed');
   await rm(it.path);
   const other = join(it.home, 'other.pem');
   await writeFile(other, await it.issue());
   await it.provision(other);
-  await it.book.until('changed', 2);
   await writeFile(other, await it.issue());
-  await it.book.until('changed', 3);
+  await it.book.until('changing', 3);
   assert.deepEqual(it.book.of('file refused'), []);
 });
 

@@ -4,6 +4,7 @@ import { createDaemon } from '../../src/daemon/index.js';
 import { createSimulator, startTestDaemon } from '../../src/testing/index.js';
 import { call, callXml, post, send } from '../support/calling.js';
 import { file, folder } from '../support/folder.js';
+import { logBook } from '../support/log-book.js';
 
 const topic = 'com.example.app';
 const alert = { aps: { alert: 'Hello' } };
@@ -56,6 +57,38 @@ test('apnsd.provision takes a .p8 key by path and as text, and tells topic, envi
   const [one, other] = simulator.accepted.map(({ headers }) => headers.authorization);
   assert.match(one ?? '', /^bearer /);
   assert.equal(one, other);
+});
+
+test('a .p8 file that Apple named for another key than keyId is a warning in result, status and log', async () => {
+  const book = logBook();
+  await using daemon = await startTestDaemon({ daemon: { log: book.log } });
+  const { host, simulator } = daemon;
+  const { key, keyId, teamId } = simulator.key;
+  const entry = { appId: 'app', environment: 'sandbox', teamId, topic };
+  const path = await file(`AuthKey_${keyId}.p8`, key);
+  const warnings = [`the file is named AuthKey_${keyId}.p8, but keyId is MISTYPED00`];
+  const provision = async (changed: object) => {
+    const result = await call(host, 'apnsd.provision', { ...entry, key: path, ...changed });
+    return (result as { warnings: string[] }).warnings;
+  };
+  const status = async () => {
+    const { apps } = (await call(host, 'apnsd.status')) as {
+      apps: { warnings: string[]; change?: { warnings: string[] } }[];
+    };
+    return apps[0];
+  };
+  assert.deepEqual(await provision({ keyId: 'MISTYPED00' }), warnings);
+  assert.deepEqual(book.of('provisioned')[0]?.warnings, warnings);
+  assert.deepEqual((await status())?.warnings, warnings);
+  assert.deepEqual(await provision({ keyId }), []);
+  await send(host, 'app', [{ payload: alert, to: [['aa11', id]] }]);
+
+  // As text it has no name, and another name says nothing.
+  const renamed = await file('apns.p8', key);
+  assert.deepEqual(await provision({ keyId: 'MISTYPED00', key }), []);
+  assert.deepEqual(await provision({ keyId: 'MISTYPED00', key: renamed }), []);
+  assert.deepEqual(await provision({ keyId: 'MISTYPED00' }), warnings);
+  assert.deepEqual((await status())?.change?.warnings, warnings);
 });
 
 test("apnsd.provision tells a certificate's end in UNIX milliseconds, and warns a month before", async () => {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { startTestDaemon } from '../../src/testing/index.js';
-import { call, send } from '../support/calling.js';
+import { createDaemon } from '../../src/daemon/index.js';
+import { type App, createClient } from '../../src/index.js';
+import { createSimulator, startTestDaemon } from '../../src/testing/index.js';
+import { call, sendAndWait } from '../support/calling.js';
 import { folder } from '../support/folder.js';
 import { logBook } from '../support/log-book.js';
 
@@ -38,7 +40,7 @@ test('while the certificate changes, five times and once to a bad one, each of 2
       ]);
       ids.push(...to.map(([, id]) => id));
       const payload = { aps: { alert: 'Hello' } };
-      const answers = await send(host, appId, [{ payload, to }]);
+      const answers = await sendAndWait(host, appId, [{ payload, to }]);
       statuses.push(...answers.map((answer) => answer.status));
     }
   }
@@ -80,4 +82,53 @@ test('while the certificate changes, five times and once to a bad one, each of 2
   assert.deepEqual(arrived, new Set(ids));
   const carried = new Set(simulator.accepted.map(({ connection }) => connection));
   assert.ok(carried.size >= 6, `${carried.size} connections carried notifications`);
+});
+
+test('the first call after configure(), or of an app that was restarted, goes by the new settings: twenty times of twenty', async () => {
+  await using sandbox = await createSimulator({ topics: ['com.example.one'] });
+  await using production = await createSimulator({
+    environment: 'production',
+    topics: ['com.example.two'],
+  });
+  await using daemon = await createDaemon({
+    listen: '127.0.0.1:0',
+    gateways: { sandbox: sandbox.url, production: production.url },
+    ca: [sandbox.ca, production.ca],
+  });
+  const { url: host } = daemon;
+  const { key, keyId, teamId, topic } = production.key;
+  const settings: App[] = [
+    { appId, cert: sandbox.certificate, environment: 'sandbox' },
+    { appId, key, keyId, teamId, topic, environment: 'production' },
+  ];
+  const expected = { sandbox: 0, production: 0 };
+  let client = createClient({ host });
+  for (let change = 0; change < 20; change += 1) {
+    const entry = settings[change % 2];
+    assert.ok(entry);
+    const options = { host, initial: [entry] };
+    if (change < 10) client.configure(options);
+    else {
+      await client.close();
+      client = createClient(options);
+    }
+    const receipts = await Promise.all([1, 2].map(() => client.notify('aa11', 'Hello')));
+    assert.deepEqual(
+      receipts.map(({ status }) => status),
+      ['accepted', 'accepted'],
+    );
+    expected[entry.environment] += 2;
+    assert.deepEqual(
+      { sandbox: sandbox.counts.accepted, production: production.counts.accepted },
+      expected,
+    );
+  }
+  await client.close();
+  for (const simulator of [sandbox, production]) {
+    assert.equal(simulator.counts.requests, 20);
+    assert.deepEqual(
+      new Set(simulator.accepted.map(({ topic }) => topic)),
+      new Set([simulator.key.topic]),
+    );
+  }
 });

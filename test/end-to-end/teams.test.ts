@@ -6,7 +6,7 @@ import {
   type Environment,
   type RecordedRequest,
 } from '../../src/testing/index.js';
-import { call, send } from '../support/calling.js';
+import { call, sendAndWait } from '../support/calling.js';
 
 const environments = ['sandbox', 'production'] as const;
 const topics = ['com.one.key', 'com.two.key', 'com.one.cert', 'com.two.cert'] as const;
@@ -54,7 +54,7 @@ test('apps of two teams and of both environments, by key and by certificate, nev
     Array.from({ length: 50 }, () => ['ab', crypto.randomUUID()] as [string, string]);
   const answers = await Promise.all(
     Array.from({ length: 4 }, () =>
-      apps.map(({ appId }) => send(daemon.url, appId, [{ payload, to: to() }])),
+      apps.map(({ appId }) => sendAndWait(daemon.url, appId, [{ payload, to: to() }])),
     ).flat(),
   );
   for (const answer of answers.flat()) assert.equal(answer.status, 'accepted');

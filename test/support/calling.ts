@@ -74,6 +74,14 @@ export async function send(
   return JSON.parse(String(await call(url, 'apnsd.send', appId, request)));
 }
 
+/** As {@link send}; asks again for what is pending, as a client does. */
+export async function sendAndWait(...request: Parameters<typeof send>): Promise<SendAnswer[]> {
+  for (;;) {
+    const answers = await send(...request);
+    if (!answers.some(({ status }) => status === 'pending')) return answers;
+  }
+}
+
 /** A socket for requests written by hand. */
 export function socketTo(url: string): Socket {
   const { protocol, hostname, port, pathname } = new URL(url);
