@@ -16,7 +16,7 @@ export interface Member {
 }
 
 /** Of shorter lists HTTP and XML-RPC cost each of them more, in longer ones each waits longer. */
-const maxMembers = 200;
+export const maxMembers = 200;
 /** In characters of JSON text. */
 const maxLength = 256 * 1024;
 /** What a receiver takes beside its token, and a notification beside its payload and fields. */

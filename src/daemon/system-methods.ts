@@ -9,7 +9,7 @@ type Methods = ReadonlyMap<string, Method>;
 
 const multicallName = 'system.multicall';
 /** Each brings an answer; what has to be faster goes in lists. */
-const maxCalls = 1000;
+export const maxCalls = 1000;
 /** They change nothing that the others could see, and each waits for Apple. */
 const together = new Set(['notify', 'apnsd.send']);
 /** After so long other work has its turn. */

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { maxMembers } from '../src/client/batch.js';
+import { maxMany } from '../src/client/client.js';
+import { settingsFrom } from '../src/client/settings.js';
+import { maxCalls } from '../src/daemon/system-methods.js';
+
+const readme = await readFile(join(import.meta.dirname, '../README.md'), 'utf8');
+
+/** The number that a sentence has at `()`. */
+function told(sentence: RegExp): number {
+  const [, digits] = sentence.exec(readme) ?? [];
+  assert.ok(digits, `no sentence is like ${sentence}`);
+  return Number(digits.replaceAll(',', ''));
+}
+
+test('the numbers of the README are those of the code', () => {
+  assert.equal(told(/go together, up to ([\d,]+)\./), maxMembers);
+  assert.equal(told(/never more than ([\d,]+) are under way/), maxMany);
+  assert.equal(told(/A multicall takes up to ([\d,]+) calls/), maxCalls);
+});
+
+test("the client's options have the defaults that the README says", () => {
+  const { timeoutMs, deadlineMs, maxPending, maxAnswerBytes } = settingsFrom({});
+  for (const [name, value] of Object.entries({
+    timeoutMs,
+    deadlineMs,
+    maxPending,
+    maxAnswerBytes,
+  })) {
+    assert.equal(told(new RegExp(`\\| \`${name}\` \\| number \\| \`(\\d+)\``)), value, name);
+  }
+});
