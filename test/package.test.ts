@@ -250,6 +250,34 @@ test('a call that met an app without a free descriptor is no worse for it, once 
   assert.equal(stdout, 'DAEMON_UNAVAILABLE true\naccepted\n');
 });
 
+test('a daemon without a free descriptor takes an app all the same, and pushes once there is one', async () => {
+  await using daemon = await startTestDaemon();
+  const { simulator, initial } = daemon;
+  const { stdout } = await node(
+    'full-daemon.mjs',
+    `import { closeSync, openSync } from 'node:fs';
+    import { createClient } from 'apnsd';
+    import { createDaemon } from 'apnsd/daemon';
+    const [gateways, ca, initial] = JSON.parse(process.env.OPTIONS);
+    const daemon = await createDaemon({ listen: '127.0.0.1:0', gateways, ca });
+    const held = [];
+    try {
+      for (;;) held.push(openSync('/dev/null'));
+    } catch {}
+    const failure = await daemon.provision(initial).catch((error) => error);
+    for (const descriptor of held) closeSync(descriptor);
+    const client = createClient({ host: daemon.url, initial });
+    console.log(failure, (await client.notify('c0ffee00', 'Hello')).status);
+    await client.close();
+    await daemon.close();`,
+    [],
+    {
+      OPTIONS: JSON.stringify([{ [simulator.environment]: simulator.url }, simulator.ca, initial]),
+    },
+  );
+  assert.equal(stdout, 'undefined accepted\n');
+});
+
 test('the daemon and the testing tools can be imported and required', async () => {
   const { stdout } = await node(
     'doors.cjs',
