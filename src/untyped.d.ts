@@ -23,11 +23,6 @@ declare module 'debug/src/index.js' {
   export = debug;
 }
 
-declare module 'node-forge/lib/asn1.js' {
-  import { asn1 } from 'node-forge';
-  export = asn1;
-}
-
 declare module 'node-forge/lib/rc2.js' {
   import { rc2 } from 'node-forge';
   export = rc2;

@@ -41,30 +41,37 @@ export type Credentials = Common &
 
 const day = 24 * 60 * 60 * 1000;
 const warnBeforeMs = 30 * day;
+/** OpenSSL takes no longer ones. */
+const maxPassphraseBytes = 1024;
 
 /**
  * @param now UNIX milliseconds
- * @throws CredentialsError with every reason
+ * @param signal ends the waiting for keys derived from the passphrase
+ * @throws CredentialsError with every reason, or OverloadedError where too many wait for keys already
  */
 export async function readCredentials(
   source: CredentialsSource,
   now = Date.now(),
+  signal?: AbortSignal,
 ): Promise<Credentials> {
-  const { environment, cert, key, root } = source;
+  const { environment, cert, key, root, passphrase = '' } = source;
+  if (Buffer.byteLength(passphrase) > maxPassphraseBytes) {
+    throw new CredentialsError(`passphrase is over ${maxPassphraseBytes} bytes`);
+  }
   if (cert !== undefined && key !== undefined) {
     throw new CredentialsError('cert and key are both given, expected one of them');
   }
   if (cert !== undefined) {
     const contents = await readContents('cert', cert, root);
-    const read = await readPushCertificate(contents, source, now);
-    const fingerprint = digest('certificate', environment, read.topic, contents);
+    const read = await readPushCertificate(contents, source, now, signal);
+    const fingerprint = digest('certificate', environment, read.topic, contents.digest);
     return { kind: 'certificate', environment, ...read, fingerprint };
   }
   if (key !== undefined) {
     const contents = await readContents('key', key, root);
-    const read = await readProviderKey(contents, source);
+    const read = await readProviderKey(contents, source, signal);
     const { topic, keyId, teamId } = read;
-    const fingerprint = digest('token', environment, topic, keyId, teamId, contents);
+    const fingerprint = digest('token', environment, topic, keyId, teamId, contents.digest);
     const remarks = remarksOnName(key, keyId);
     return { kind: 'token', environment, ...read, fingerprint, remarks };
   }

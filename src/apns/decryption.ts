@@ -1,14 +1,14 @@
 /** Decrypts what a passphrase protects in .p12 files and PEM keys, by the old ciphers too that OpenSSL 3 has put away. Sources: RFC 7292 (appendix B), RFC 8018. */
-import { createDecipheriv, createHash, pbkdf2 } from 'node:crypto';
-import { setImmediate as breathe } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { createDecipheriv, createHash, getCipherInfo } from 'node:crypto';
 import { CredentialsError } from '../errors.js';
-import { type Asn1, children, loadForge, octets } from './asn1.js';
+import { type Asn1, children, objectId, octets } from './asn1.js';
+import { deriveKey } from './key-derivation.js';
+import { decryptRc2 } from './rc2.js';
 
-/** OpenSSL and Keychain write 2,048; more than this is somebody who wants to keep us busy. */
+/** OpenSSL and Keychain write 2,048, Firefox 600,000. A thread can't be ended while it is at one key: that takes a second. */
 const maxRounds = 1_000_000;
-/** Rounds between two looks at what else there is to do. */
-const roundsAtOnce = 2000;
+/** In a file. Firefox encrypts certificate and key each by itself. */
+const maxRoundsInAll = 2_000_000;
 
 const pbes2 = '1.2.840.113549.1.5.13';
 const pbkdf2Id = '1.2.840.113549.1.5.12';
@@ -44,27 +44,30 @@ const oldCiphers: ReadonlyMap<string, Cipher> = new Map([
 export class Decryption {
   readonly #subject: string;
   readonly #passphrase: string;
-  #roundsLeft = maxRounds;
+  readonly #signal: AbortSignal | undefined;
+  #roundsLeft = maxRoundsInAll;
 
-  /** @param subject what errors call it */
-  constructor(subject: string, passphrase: string) {
+  /** @param subject what errors call it @param signal ends the derivation of keys */
+  constructor(subject: string, passphrase: string, signal?: AbortSignal) {
     this.#subject = subject;
     this.#passphrase = passphrase;
+    this.#signal = signal;
   }
 
   /**
    * @param algorithm an AlgorithmIdentifier
-   * @throws CredentialsError for a cipher that is not known and for too many rounds, anything else for a wrong passphrase
+   * @throws CredentialsError for a cipher that is not known and for too many rounds, OverloadedError where no key is
+   * derived now, anything else for a wrong passphrase
    */
   async decrypt(algorithm: Asn1 | undefined, encrypted: Buffer): Promise<Buffer> {
-    const { id, parameters } = await identified(algorithm);
+    const { id, parameters } = identified(algorithm);
     if (id === pbes2) return this.#decryptPbes2(parameters, encrypted);
     const cipher = oldCiphers.get(id);
     if (!cipher) throw this.#unknown(id);
     const [salt, rounds] = children(parameters);
     const count = this.#take(rounds);
     const derive = (purpose: number, length: number) =>
-      deriveOld(this.#passphrase, octets(salt), count, purpose, length);
+      this.#deriveOld(octets(salt), count, purpose, length);
     const key = await derive(1, cipher.keyLength);
     const iv = await derive(2, 8);
     if (cipher.name === 'rc2') return decryptRc2(key, iv, encrypted);
@@ -72,49 +75,93 @@ export class Decryption {
   }
 
   async #decryptPbes2(parameters: Asn1 | undefined, encrypted: Buffer): Promise<Buffer> {
-    const [derivation, scheme] = await Promise.all(children(parameters).map(identified));
+    const [derivation, scheme] = children(parameters).map(identified);
     if (derivation?.id !== pbkdf2Id) throw this.#unknown(derivation?.id);
     const cipher = ciphers.get(scheme?.id ?? '');
     if (!cipher) throw this.#unknown(scheme?.id);
     const [salt, rounds, ...optional] = children(derivation.parameters);
     // Before it may stand a length; without it the digest is SHA-1.
     const hmac = optional.find((node) => children(node).length > 0);
-    const hmacId = hmac ? (await identified(hmac)).id : hmacWithSha1;
+    const hmacId = hmac ? identified(hmac).id : hmacWithSha1;
     const digest = digests.get(hmacId);
     if (!digest) throw this.#unknown(hmacId);
-    const key = await promisify(pbkdf2)(
-      this.#passphrase,
-      octets(salt),
-      this.#take(rounds),
-      cipher.keyLength,
-      digest,
+    const key = await deriveKey(
+      {
+        kind: 'pbkdf2',
+        passphrase: this.#passphrase,
+        salt: octets(salt),
+        rounds: this.#take(rounds),
+        length: cipher.keyLength,
+        digest,
+      },
+      this.#signal,
     );
     return decipher(cipher.name, key, octets(scheme?.parameters), encrypted);
   }
 
   #take(rounds: Asn1 | undefined): number {
     const bytes = octets(rounds);
-    const count = bytes.length > 4 ? maxRounds + 1 : bytes.readIntBE(0, bytes.length);
+    const count = bytes.length > 4 ? Infinity : bytes.readIntBE(0, bytes.length);
     this.#roundsLeft -= count;
-    if (count < 1 || this.#roundsLeft < 0) {
+    const limit = count > maxRounds ? maxRounds : maxRoundsInAll;
+    if (count < 1 || count > maxRounds || this.#roundsLeft < 0) {
       throw new CredentialsError(
-        `${this.#subject} wants more rounds of key derivation than the ${maxRounds} that are granted`,
+        `${this.#subject} wants more rounds of key derivation than the ${limit} that are granted`,
       );
     }
     return count;
   }
 
-  #unknown(id = 'nothing'): CredentialsError {
-    return new CredentialsError(`${this.#subject} is encrypted by ${id}, which is not known here`);
+  /** RFC 7292, appendix B.2. */
+  async #deriveOld(salt: Buffer, rounds: number, purpose: number, length: number): Promise<Buffer> {
+    const diversifier = Buffer.alloc(blockLength, purpose);
+    const input = Buffer.concat([
+      blocksOf(salt),
+      blocksOf(Buffer.from(`${this.#passphrase}\0`, 'utf16le').swap16()),
+    ]);
+    const derived: Buffer[] = [];
+    for (let bytes = 0; bytes < length; bytes += 20) {
+      const whole = Buffer.concat([diversifier, input]);
+      const hash = await deriveKey({ kind: 'sha1', input: whole, rounds }, this.#signal);
+      derived.push(hash);
+      const addend = blocksOf(hash).subarray(0, blockLength);
+      for (let at = 0; at < input.length; at += blockLength) {
+        addOneAnd(addend, input.subarray(at, at + blockLength));
+      }
+    }
+    return Buffer.concat(derived).subarray(0, length);
+  }
+
+  #unknown(id: string | undefined): CredentialsError {
+    return new CredentialsError(
+      `${this.#subject} is encrypted by ${id || 'nothing'}, which is not known here`,
+    );
   }
 }
 
-async function identified(
-  node: Asn1 | undefined,
-): Promise<{ id: string; parameters: Asn1 | undefined }> {
-  const forge = await loadForge();
+/**
+ * Of PEM keys with headers of their own. OpenSSL derives the key by MD5 without any rounds.
+ * @param info the cipher's name and the start in hex, as in `AES-256-CBC,0123…`
+ * @throws Error for a wrong passphrase
+ */
+export function decryptOldPem(passphrase: string, info: string, encrypted: Buffer): Buffer {
+  const [name = '', hex = ''] = info.split(',');
+  const iv = Buffer.from(hex, 'hex');
+  const cipher = getCipherInfo(name, { ivLength: iv.length });
+  if (cipher?.mode !== 'cbc') throw new Error('a cipher that is not known');
+  const salted = Buffer.concat([Buffer.from(passphrase), iv.subarray(0, 8)]);
+  let key = Buffer.alloc(0);
+  let last = Buffer.alloc(0);
+  while (key.length < cipher.keyLength) {
+    last = createHash('md5').update(last).update(salted).digest();
+    key = Buffer.concat([key, last]);
+  }
+  return decipher(name, key.subarray(0, cipher.keyLength), iv, encrypted);
+}
+
+function identified(node: Asn1 | undefined): { id: string; parameters: Asn1 | undefined } {
   const [id, parameters] = children(node);
-  return { id: forge.asn1.derToOid(octets(id).toString('binary')), parameters };
+  return { id: objectId(id), parameters };
 }
 
 function decipher(name: string, key: Buffer, iv: Buffer, encrypted: Buffer): Buffer {
@@ -122,46 +169,8 @@ function decipher(name: string, key: Buffer, iv: Buffer, encrypted: Buffer): Buf
   return Buffer.concat([cipher.update(encrypted), cipher.final()]);
 }
 
-async function decryptRc2(key: Buffer, iv: Buffer, encrypted: Buffer): Promise<Buffer> {
-  const forge = await loadForge();
-  const cipher = forge.rc2.createDecryptionCipher(key.toString('binary'), key.length * 8);
-  cipher.start(iv.toString('binary'));
-  cipher.update(forge.util.createBuffer(encrypted.toString('binary')));
-  if (!cipher.finish()) throw new Error('bad padding');
-  return Buffer.from(cipher.output.getBytes(), 'binary');
-}
-
 /** What SHA-1 takes in and gives. */
 const blockLength = 64;
-
-/** RFC 7292, appendix B.2. */
-async function deriveOld(
-  passphrase: string,
-  salt: Buffer,
-  rounds: number,
-  purpose: number,
-  length: number,
-): Promise<Buffer> {
-  const diversifier = Buffer.alloc(blockLength, purpose);
-  const input = Buffer.concat([
-    blocksOf(salt),
-    blocksOf(Buffer.from(`${passphrase}\0`, 'utf16le').swap16()),
-  ]);
-  const derived: Buffer[] = [];
-  for (let bytes = 0; bytes < length; bytes += 20) {
-    let hash = createHash('sha1').update(diversifier).update(input).digest();
-    for (let round = 1; round < rounds; round += 1) {
-      hash = createHash('sha1').update(hash).digest();
-      if (round % roundsAtOnce === 0) await breathe();
-    }
-    derived.push(hash);
-    const addend = blocksOf(hash).subarray(0, blockLength);
-    for (let at = 0; at < input.length; at += blockLength) {
-      addOneAnd(addend, input.subarray(at, at + blockLength));
-    }
-  }
-  return Buffer.concat(derived).subarray(0, length);
-}
 
 /** Repeated to fill whole blocks. */
 function blocksOf(bytes: Buffer): Buffer {

@@ -1,6 +1,6 @@
 /** Reads a file that a caller named; an error never tells what it holds. */
 import { constants } from 'node:fs';
-import { open, realpath } from 'node:fs/promises';
+import { type FileHandle, open, readlink, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, relative, sep } from 'node:path';
 import { CredentialsError } from '../errors.js';
 
@@ -9,6 +9,10 @@ export interface NamedFileRules {
   /** A folder that the path must lead into, links followed. */
   root: string | undefined;
 }
+
+/** Non-blocking, so that a named pipe can't hold the daemon up before it is refused; a terminal does not become the daemon's own. */
+const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+const pieceBytes = 64 << 10;
 
 /**
  * @param path absolute
@@ -19,33 +23,78 @@ export async function readNamedFile(
   path: string,
   { maxBytes, root }: NamedFileRules,
 ): Promise<Buffer> {
-  const real = root === undefined ? path : await within(root, path);
-  if (real === undefined) {
-    throw new CredentialsError(`${name} ${path} is no file in ${root}, where all have to be`);
-  }
   try {
-    // Non-blocking, so that a named pipe can't hold the daemon up before it is refused.
-    const flags = constants.O_RDONLY | constants.O_NONBLOCK;
-    // Links were followed: one that comes now is meant to lead out of the folder.
-    await using file = await open(real, root === undefined ? flags : flags | constants.O_NOFOLLOW);
-    const stat = await file.stat();
-    if (!stat.isFile()) throw new CredentialsError(`${name} ${path} is not a regular file`);
-    if (stat.size > maxBytes) {
-      throw new CredentialsError(`${name} ${path} is over ${maxBytes} bytes`);
+    await using file = root === undefined ? await openAny(path) : await openWithin(root, path);
+    if (!file) {
+      throw new CredentialsError(`${name} ${path} is no file in ${root}, where all have to be`);
     }
-    return await file.readFile();
+    if (!(await file.stat()).isFile()) throw new NotRegular();
+    const contents = await readUpTo(file, maxBytes + 1);
+    if (contents.length <= maxBytes) return contents;
+    throw new CredentialsError(`${name} ${path} is over ${maxBytes} bytes`);
   } catch (error) {
     if (error instanceof CredentialsError) throw error;
+    if (error instanceof NotRegular) {
+      throw new CredentialsError(`${name} ${path} is not a regular file`);
+    }
     const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
     throw new CredentialsError(`${name} ${path} can't be read: ${reason}`, { cause: error });
   }
 }
 
-/** Undefined for what is not there, too: callers learn nothing of other folders. */
-async function within(root: string, path: string): Promise<string | undefined> {
-  const folder = await realpath(root);
-  const real = await realpath(path).catch(() => undefined);
-  if (real === undefined) return undefined;
-  const inside = relative(folder, real);
-  return inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside) ? undefined : real;
+class NotRegular extends Error {}
+
+async function openAny(path: string): Promise<FileHandle> {
+  // Some devices do something when they are opened.
+  if (!(await stat(path)).isFile()) throw new NotRegular();
+  return open(path, flags);
+}
+
+/** Undefined for what lies outside, and for what is not there: callers learn nothing of other folders. */
+async function openWithin(root: string, path: string): Promise<FileHandle | undefined> {
+  const [folder, real] = await Promise.all([root, path].map((each) => resolved(each)));
+  if (folder === undefined || real === undefined || !contains(folder, real)) return undefined;
+  const file = await open(real, flags | constants.O_NOFOLLOW).catch(nothingIfGone);
+  // A folder on the way may have become a link meanwhile: what counts is where the file is that was opened.
+  if (!file || (await isIn(folder, file, real))) return file;
+  await file.close();
+  return undefined;
+}
+
+/** Where an open file is, whatever its name leads to by now. */
+async function isIn(folder: string, file: FileHandle, real: string): Promise<boolean> {
+  const own = await readlink(`/proc/self/fd/${file.fd}`).catch(() => undefined);
+  if (own !== undefined) return contains(folder, own);
+  // Systems without /proc don't tell: there the name has to lead to the same file once more.
+  const again = await resolved(real);
+  if (again !== real) return false;
+  const [opened, named] = await Promise.all([file.stat(), stat(real).catch(() => undefined)]);
+  return opened.dev === named?.dev && opened.ino === named.ino;
+}
+
+async function resolved(path: string): Promise<string | undefined> {
+  return realpath(path).catch(() => undefined);
+}
+
+function nothingIfGone(error: NodeJS.ErrnoException): undefined {
+  if (!['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code ?? '')) throw error;
+}
+
+function contains(folder: string, path: string): boolean {
+  const inside = relative(folder, path);
+  const leadsOut = inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside);
+  return isAbsolute(path) && !leadsOut;
+}
+
+/** Files such as those of /proc have no size, and no end. */
+async function readUpTo(file: FileHandle, most: number): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for (let left = most; left > 0; ) {
+    const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, left));
+    const { bytesRead } = await file.read(piece);
+    if (bytesRead === 0) break;
+    pieces.push(piece.subarray(0, bytesRead));
+    left -= bytesRead;
+  }
+  return Buffer.concat(pieces);
 }

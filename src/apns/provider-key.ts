@@ -1,7 +1,8 @@
 /** A .p8 key with its ids, and all that can be wrong with them. */
 import type { KeyObject } from 'node:crypto';
 import { CredentialsError } from '../errors.js';
-import { isPrivateKey, pemBlocks, readPrivateKey } from './pem.js';
+import type { Contents } from './contents.js';
+import { isPrivateKey, readPrivateKey } from './pem.js';
 import { wrongTopic } from './topic.js';
 
 export interface ProviderKey {
@@ -23,12 +24,17 @@ const tenCharacters = /^[A-Z0-9]{10}$/;
 
 /**
  * @param contents the .p8 file's PEM text
- * @throws CredentialsError with every reason
+ * @param signal ends the waiting for a key derived from the passphrase
+ * @throws CredentialsError with every reason, or OverloadedError where too many wait for that already
  */
-export async function readProviderKey(contents: Buffer, wish: KeyWish): Promise<ProviderKey> {
+export async function readProviderKey(
+  contents: Contents,
+  wish: KeyWish,
+  signal?: AbortSignal,
+): Promise<ProviderKey> {
   const { keyId = '', teamId = '', topic = '' } = wish;
   const wrong: string[] = [];
-  const key = await readKey(contents, wish.passphrase).catch((error) => {
+  const key = await readKey(contents, wish.passphrase, signal).catch((error) => {
     if (!(error instanceof CredentialsError)) throw error;
     wrong.push(error.message);
   });
@@ -39,11 +45,15 @@ export async function readProviderKey(contents: Buffer, wish: KeyWish): Promise<
   return { topic, key, keyId, teamId };
 }
 
-async function readKey(contents: Buffer, passphrase: string | undefined): Promise<KeyObject> {
-  const block = pemBlocks(contents.toString('utf8')).find(isPrivateKey);
+async function readKey(
+  { blocks = [] }: Contents,
+  passphrase: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<KeyObject> {
+  const block = blocks.find(isPrivateKey);
   if (!block)
     throw new CredentialsError("key holds no PRIVATE KEY, expected a .p8 file's PEM text");
-  const key = await readPrivateKey('key', block, passphrase);
+  const key = await readPrivateKey('key', block, passphrase, signal);
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
   if (type === 'ec' && details?.namedCurve === 'prime256v1') return key;
   throw new CredentialsError(`key is ${type}, expected EC P-256 as in Apple's .p8 files`);

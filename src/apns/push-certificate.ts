@@ -1,12 +1,14 @@
 /** A push certificate with its key, and all that can be wrong with them. */
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { CredentialsError } from '../errors.js';
 import { readAppleExtensions } from './apple-extensions.js';
-import { isPem } from './contents.js';
+import type { Contents } from './contents.js';
 import type { Environment } from './gateway.js';
-import { isPrivateKey, pemBlocks, readPrivateKey } from './pem.js';
+import { isPrivateKey, type PemBlock, readPrivateKey } from './pem.js';
 import { openPkcs12 } from './pkcs12.js';
+import { privateKeyFrom } from './private-key.js';
+import { Semaphore } from './semaphore.js';
 import { wrongTopic } from './topic.js';
 
 export interface PushCertificate {
@@ -27,40 +29,49 @@ export interface CertificateWish {
   passphrase?: string;
 }
 
+/** Each takes OpenSSL some 20 ms at most: others' calls come in between. */
+const judging = new Semaphore(1);
+const mostTopicsShown = 10;
+
 /**
  * @param contents PEM text with both, or a .p12
  * @param now UNIX milliseconds
- * @throws CredentialsError with every reason
+ * @param signal ends the waiting for keys derived from the passphrase
+ * @throws CredentialsError with every reason, or OverloadedError where too many wait for keys already
  */
 export async function readPushCertificate(
-  contents: Buffer,
+  { blocks, der }: Contents,
   wish: CertificateWish,
   now: number,
+  signal?: AbortSignal,
 ): Promise<PushCertificate> {
-  const found = isPem(contents)
-    ? await readPem(contents.toString('utf8'), wish.passphrase)
-    : await readPkcs12(contents, wish.passphrase);
-  const { certificates, wrong } = found;
+  const found = blocks
+    ? await readPem(blocks, wish.passphrase, signal)
+    : await readPkcs12(der, wish.passphrase, signal);
+  return judging.run(() => judge(found, wish, now));
+}
+
+function judge(found: Found, wish: CertificateWish, now: number): PushCertificate {
+  const { certificates, keys, wrong } = found;
   const pair = choosePair(found);
   const certificate = pair?.certificate ?? certificates[0];
-  if (!pair && certificates.length > 0 && found.keys.length > 0) {
+  if (!pair && certificates.length > 0 && keys.length > 0) {
     wrong.push("the private key does not match cert's certificate");
   }
   const remarks: string[] = [];
   let topic: string | undefined;
   if (certificate) {
     wrong.push(...wrongTimes(certificate, now));
-    const said = await readAppleExtensions(certificate.raw);
-    const uid = /^UID=(.+)$/m.exec(certificate.subject)?.[1];
-    if (uid !== undefined) said.topics.add(uid);
-    if (said.environments.size === 0) {
+    const { environments, topics, uid } = readAppleExtensions(certificate.raw);
+    if (uid !== undefined) topics.add(uid);
+    if (environments.size === 0) {
       remarks.push("the certificate has none of Apple's extensions: its environment is unknown");
-    } else if (!said.environments.has(wish.environment)) {
-      const meant = [...said.environments].join(' and ');
+    } else if (!environments.has(wish.environment)) {
+      const meant = [...environments].join(' and ');
       wrong.push(`the certificate is for ${meant}, but environment is ${wish.environment}`);
     }
-    topic = wish.topic ?? uid ?? [...said.topics][0];
-    wrong.push(...wrongTopics(topic, said.topics));
+    topic = wish.topic ?? uid ?? [...topics][0];
+    wrong.push(...wrongTopics(topic, topics));
   }
   const text = pair && {
     cert: [pair.certificate, ...certificates.filter((other) => other !== pair.certificate)].join(
@@ -85,24 +96,27 @@ interface Found {
   wrong: string[];
 }
 
-async function readPem(pem: string, passphrase: string | undefined): Promise<Found> {
-  const found: Found = { certificates: [], keys: [], wrong: [] };
-  const blocks = pemBlocks(pem);
+async function readPem(
+  blocks: PemBlock[],
+  passphrase: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Found> {
   const certificates = blocks.filter(({ label }) => label === 'CERTIFICATE');
   const keys = blocks.filter(isPrivateKey);
+  const found: Found = { certificates: [], keys: [], wrong: [] };
   if (certificates.length === 0) {
     found.wrong.push('cert holds no CERTIFICATE, expected PEM text or a .p12 file');
   }
   if (keys.length === 0) {
     found.wrong.push('cert holds no PRIVATE KEY, expected it beside the certificate');
   }
-  addCertificates(
+  await addCertificates(
     found,
-    certificates.map(({ text }) => text),
+    certificates.map(({ der }) => der),
   );
   for (const block of keys) {
     try {
-      found.keys.push(await readPrivateKey("cert's PRIVATE KEY", block, passphrase));
+      found.keys.push(await readPrivateKey("cert's PRIVATE KEY", block, passphrase, signal));
     } catch (error) {
       if (!(error instanceof CredentialsError)) throw error;
       found.wrong.push(error.message);
@@ -111,32 +125,42 @@ async function readPem(pem: string, passphrase: string | undefined): Promise<Fou
   return found;
 }
 
-async function readPkcs12(bytes: Buffer, passphrase: string | undefined): Promise<Found> {
-  const found: Found = { certificates: [], keys: [], wrong: [] };
+async function readPkcs12(
+  bytes: Buffer,
+  passphrase: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Found> {
   // What Apple's site hands out.
-  if (attempt(() => new X509Certificate(bytes))) {
+  if (await judging.run(() => attempt(() => new X509Certificate(bytes)))) {
     throw new CredentialsError(
       'cert is a certificate alone, expected its private key too: PEM text or a .p12 file with both',
     );
   }
-  const { certificates, keys } = await openPkcs12('cert', bytes, passphrase);
+  const { certificates, keys } = await openPkcs12('cert', bytes, passphrase, signal);
+  const found: Found = { certificates: [], keys: [], wrong: [] };
   if (certificates.length === 0) found.wrong.push("cert's .p12 holds no certificate");
   if (keys.length === 0) found.wrong.push("cert's .p12 holds no private key");
-  addCertificates(found, certificates);
+  await addCertificates(found, certificates);
   for (const key of keys) {
-    const read = attempt(() => createPrivateKey({ key, format: 'der', type: 'pkcs8' }));
-    if (read) found.keys.push(read);
-    else found.wrong.push("cert's private key can't be parsed");
+    try {
+      found.keys.push(privateKeyFrom("cert's private key", key, 'pkcs8'));
+    } catch (error) {
+      const told = error instanceof CredentialsError;
+      found.wrong.push(told ? error.message : "cert's private key can't be parsed");
+    }
   }
   return found;
 }
 
-function addCertificates(found: Found, certificates: (string | Buffer)[]): void {
-  for (const written of certificates) {
-    const certificate = attempt(() => new X509Certificate(written));
-    if (certificate) found.certificates.push(certificate);
-    else found.wrong.push("cert's CERTIFICATE can't be parsed");
-  }
+/** @param written DER; undefined for what is none */
+function addCertificates(found: Found, written: (Buffer | undefined)[]): Promise<void> {
+  return judging.run(() => {
+    for (const der of written) {
+      const certificate = der && attempt(() => new X509Certificate(der));
+      if (certificate) found.certificates.push(certificate);
+      else found.wrong.push("cert's CERTIFICATE can't be parsed");
+    }
+  });
 }
 
 function choosePair({ certificates, keys }: Found) {
@@ -149,6 +173,9 @@ function choosePair({ certificates, keys }: Found) {
 
 function wrongTimes({ validFrom, validTo }: X509Certificate, now: number): string[] {
   const [start, end] = [new Date(validFrom), new Date(validTo)];
+  // Node says "Bad time value" for what is none.
+  if (Number.isNaN(start.getTime() + end.getTime()))
+    return ["the certificate's dates can't be read"];
   if (end.getTime() <= now) return [`the certificate expired on ${end.toISOString()}`];
   if (start.getTime() <= now) return [];
   return [`the certificate is not valid before ${start.toISOString()}`];
@@ -158,7 +185,9 @@ function wrongTopics(topic: string | undefined, own: ReadonlySet<string>): strin
   if (!topic) return ["topic is missing and the certificate's subject has no UID to take"];
   const wrong = wrongTopic(topic);
   if (wrong.length > 0 || own.size === 0 || own.has(topic)) return wrong;
-  return [`topic ${topic} is none of the certificate's: ${[...own].join(', ')}`];
+  const shown = [...own].slice(0, mostTopicsShown).join(', ');
+  const more = own.size > mostTopicsShown ? ` and ${own.size - mostTopicsShown} more` : '';
+  return [`topic ${topic} is none of the certificate's: ${shown}${more}`];
 }
 
 /** The reason stays unsaid: what node:crypto tells of a text that is no key may quote it. */

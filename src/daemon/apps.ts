@@ -66,10 +66,12 @@ export class Apps {
 
   /**
    * Checks the credentials that a caller gave, and takes them.
-   * @throws CredentialsError with every reason
+   * @param signal ends the waiting for keys derived from a passphrase
+   * @throws CredentialsError with every reason, or OverloadedError where too many wait for keys already
    */
-  async provision(options: ProvisionOptions): Promise<Credentials> {
-    const checked = await this.check({ ...options, root: this.#options.certRoot });
+  async provision(options: ProvisionOptions, signal?: AbortSignal): Promise<Credentials> {
+    const inRoot = { ...options, root: this.#options.certRoot };
+    const checked = await this.check(inRoot, undefined, signal);
     this.take(checked);
     return checked.credentials;
   }
@@ -78,11 +80,16 @@ export class Apps {
    * @param arrival what came later wins, however long each takes to read
    * @throws CredentialsError with every reason
    */
-  async check(options: ProvisionOptions, arrival = ++this.#arrivals): Promise<Checked> {
+  async check(
+    options: ProvisionOptions,
+    arrival = ++this.#arrivals,
+    signal?: AbortSignal,
+  ): Promise<Checked> {
     const { cert, key } = options;
     const source = cert ?? key;
     const path = source === undefined ? undefined : pathOf(source);
-    return { options, credentials: await readCredentials(options), arrival, path };
+    const credentials = await readCredentials(options, Date.now(), signal);
+    return { options, credentials, arrival, path };
   }
 
   /** Dials in the background; the same again changes nothing. */

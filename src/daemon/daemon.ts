@@ -1,8 +1,8 @@
 /** The daemon: XML-RPC in, persistent connections to Apple out. */
 import { setMaxListeners } from 'node:events';
-import { loadForge } from '../apns/asn1.js';
 import { createPool } from '../apns/pool.js';
 import { ProviderTokens } from '../apns/provider-token.js';
+import { loadRc2 } from '../apns/rc2.js';
 import { ApnsdError, ConfigError, ProvisionError } from '../errors.js';
 import { Answers } from './answers.js';
 import { Apps, type Checked } from './apps.js';
@@ -44,7 +44,7 @@ export interface Daemon {
  */
 export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon> {
   const settings = settingsFrom(options);
-  await loadForge();
+  await loadRc2();
   const { gateways, ca, certRoot, initial, watchMs, drainTimeoutMs, log } = settings;
   const tokens = new ProviderTokens();
   const apps = new Apps({ gateways, ca, certRoot, tokens, createSender: createPool, log });

@@ -13,6 +13,7 @@ import {
   Written,
 } from '../rpc/xml.js';
 import { AnswerWriter } from './answer-writer.js';
+import { signalOf } from './caller.js';
 import { type Refusal, refusalOf } from './door.js';
 import { CallInFlight, InFlight } from './in-flight.js';
 import type { Limits } from './limits.js';
@@ -33,7 +34,7 @@ export interface FrontOptions {
   call: (
     method: string,
     params: Value[],
-    context: Pick<CallContext, 'whenLost' | 'answer'>,
+    context: Pick<CallContext, 'whenLost' | 'answer' | 'callerSignal'>,
   ) => Promise<Writable>;
   /** Ends requests that have not come in whole and answers that nobody reads. */
   signal: AbortSignal;
@@ -176,7 +177,8 @@ export class Front {
       const { method, params } = this.#decode(request, body);
       const whenLost = (what: () => void) => undo.push(what);
       const answer = new AnswerWriter({ time, room: inFlight, turns: this.#turns });
-      return await answer.whole(await call(method, params, { whenLost, answer }));
+      const callerSignal = () => signalOf(request.socket);
+      return await answer.whole(await call(method, params, { whenLost, answer, callerSignal }));
     } catch (error) {
       for (const each of undo.splice(0)) each();
       inFlight.dropAnswer();

@@ -32,6 +32,8 @@ export interface CallContext extends MethodContext {
   whenLost: (undo: () => void) => void;
   /** For an answer of parts that are written as they come. */
   answer: AnswerWriter;
+  /** Aborted when the caller hangs up. */
+  callerSignal: () => AbortSignal;
 }
 
 /** What is answered for an error; one of the daemon's own is logged with its stack. */

@@ -12,19 +12,20 @@ import { asAppId, asSecret, asText, parameters, show } from './parameters.js';
 /** A day; timers know nothing beyond 24 of them. */
 const maxTimeoutSeconds = 86_400;
 
-export async function provision(params: Value[], { apps }: MethodContext): Promise<null> {
+export async function provision(params: Value[], context: CallContext): Promise<null> {
   const [appId, cert, environment, timeout] = parameters(
     params,
     ['appId', 'cert', 'environment'],
     ['timeout'],
   );
   const timeoutMs = readTimeout(timeout);
-  await apps.provision({
+  const options = {
     appId: asAppId(appId),
     cert: asSecret('cert', cert),
     environment: checkEnvironment(environment),
     ...(timeoutMs !== undefined && { timeoutMs }),
-  });
+  };
+  await context.apps.provision(options, whileWanted(context));
   return null;
 }
 
@@ -41,9 +42,14 @@ function readTimeout(timeout: Value | undefined): number | undefined {
   );
 }
 
-export async function provisionEntry(params: Value[], { apps }: MethodContext): Promise<Value> {
+export async function provisionEntry(params: Value[], context: CallContext): Promise<Value> {
   const [entry] = parameters(params, ['entry']);
-  return outlineOf(await apps.provision(readEntry(entry)));
+  return outlineOf(await context.apps.provision(readEntry(entry), whileWanted(context)));
+}
+
+/** Until the caller is gone or the daemon leaves: what is provisioned then is of no use. */
+function whileWanted({ draining, callerSignal }: CallContext): AbortSignal {
+  return AbortSignal.any([draining, callerSignal()]);
 }
 
 /** What may be told of credentials. */
