@@ -29,7 +29,7 @@ export async function readNamedFile(
       throw new CredentialsError(`${name} ${path} is no file in ${root}, where all have to be`);
     }
     if (!(await file.stat()).isFile()) throw new NotRegular();
-    const contents = await readUpTo(file, maxBytes + 1);
+    const contents = await readOver(file, maxBytes);
     if (contents.length <= maxBytes) return contents;
     throw new CredentialsError(`${name} ${path} is over ${maxBytes} bytes`);
   } catch (error) {
@@ -86,15 +86,15 @@ function contains(folder: string, path: string): boolean {
   return isAbsolute(path) && !leadsOut;
 }
 
-/** Files such as those of /proc have no size, and no end. */
-async function readUpTo(file: FileHandle, most: number): Promise<Buffer> {
+/** Little more than the most: files such as those of /proc have no size and no end, and some are read in whole pieces only. */
+async function readOver(file: FileHandle, most: number): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  for (let left = most; left > 0; ) {
-    const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, left));
+  for (let length = 0; length <= most; ) {
+    const piece = Buffer.allocUnsafeSlow(pieceBytes);
     const { bytesRead } = await file.read(piece);
     if (bytesRead === 0) break;
     pieces.push(piece.subarray(0, bytesRead));
-    left -= bytesRead;
+    length += bytesRead;
   }
   return Buffer.concat(pieces);
 }

@@ -10,6 +10,17 @@ import { test } from 'node:test';
 import { type CredentialsSource, readCredentials, warningsOf } from '../../src/apns/credentials.js';
 import { CredentialsError } from '../../src/errors.js';
 import { createAuthority, createProviderKey } from '../../src/testing/index.js';
+import {
+  type CertificateParts,
+  certificate,
+  generalizedTime,
+  objectId,
+  pem,
+  sequence,
+  set,
+  utcTime,
+  utf8String,
+} from '../support/der.js';
 import { file, folder } from '../support/folder.js';
 
 const day = 24 * 60 * 60 * 1000;
@@ -218,6 +229,65 @@ test('a certificate without a UID is for the first topic that it lists', async (
   assert.equal((await readCredentials({ cert, environment: 'sandbox' })).topic, 'a.b');
 });
 
+test('a UID is found that does not begin a line of what node:crypto tells of the subject', async () => {
+  const names = [
+    set(
+      sequence(objectId('2.5.4.3'), utf8String('Apple Push Services')),
+      sequence(objectId('0.9.2342.19200300.100.1.1'), utf8String(topic)),
+    ),
+  ];
+  const { cert, subject } = made({ names });
+  assert.doesNotMatch(subject, /^UID=/m);
+  assert.equal((await readCredentials({ cert, environment: 'sandbox' })).topic, topic);
+});
+
+test('a certificate whose dates can not be read is refused', async () => {
+  const good = generalizedTime('20490101000000Z');
+  for (const bad of [utcTime('99'), generalizedTime('99999999999999Z'), generalizedTime('')]) {
+    for (const dates of [
+      { notBefore: bad, notAfter: good },
+      { notBefore: utcTime('200101000000Z'), notAfter: bad },
+    ]) {
+      const { cert } = made(dates);
+      assert.equal(
+        await refusal({ cert, environment: 'sandbox' }),
+        "the certificate's dates can't be read",
+      );
+    }
+  }
+  const { cert } = made({ notAfter: generalizedTime('99991231235959Z') });
+  const read = await readCredentials({ cert, environment: 'sandbox' });
+  assert.ok(read.kind === 'certificate');
+  assert.equal(read.expiresAt.toISOString(), '9999-12-31T23:59:59.000Z');
+});
+
+/** A certificate of such parts with its key, and what node:crypto tells of its subject. */
+function made(parts: Partial<CertificateParts>): { cert: string; subject: string } {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const raw = certificate({
+    publicKey: publicKey.export({ format: 'der', type: 'spki' }),
+    ...parts,
+  });
+  const key = privateKey.export({ format: 'pem', type: 'pkcs8' });
+  return { cert: pem('CERTIFICATE', raw) + key, subject: new X509Certificate(raw).subject };
+}
+
+test('of the topics of a certificate that has many ten are told', async () => {
+  const topics = Array.from({ length: 500 }, (_, number) => `com.example.${number}`);
+  const cert = await authority.issueCertificate({ topic, environment: 'sandbox', topics });
+  assert.equal(
+    await refusal({ cert, environment: 'sandbox', topic: 'com.example.other' }),
+    `topic com.example.other is none of the certificate's: ${topics.slice(0, 10).join(', ')} and 491 more`,
+  );
+});
+
+test('parts are found where one ends and the next begins on one line, and beside those of other kinds', async () => {
+  const other = '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----';
+  const parts = [other, certificateOf(sandbox), keyOf(sandbox)].map((part) => part.trim());
+  const read = await readCredentials({ cert: parts.join(''), environment: 'sandbox' });
+  assert.equal(read.topic, topic);
+});
+
 test('an encrypted key opens with its passphrase, and only with that', async () => {
   const rsa = createPrivateKey(keyOf(sandbox));
   const ec = createPrivateKey(key);
@@ -296,11 +366,11 @@ test('a path that can not be read is refused with the reason', async () => {
 });
 
 test('every reason why a .p8 key can not be used is told at once', async () => {
-  const pem = (pair: { privateKey: { export(options: object): string | Buffer } }) =>
+  const pemOf = (pair: { privateKey: { export(options: object): string | Buffer } }) =>
     pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  const rsa = pem(generateKeyPairSync('rsa', { modulusLength: 2048 }));
-  const p384 = pem(generateKeyPairSync('ec', { namedCurve: 'P-384' }));
-  const ed25519 = pem(generateKeyPairSync('ed25519'));
+  const rsa = pemOf(generateKeyPairSync('rsa', { modulusLength: 2048 }));
+  const p384 = pemOf(generateKeyPairSync('ec', { namedCurve: 'P-384' }));
+  const ed25519 = pemOf(generateKeyPairSync('ed25519'));
   const noPem = "key holds no PRIVATE KEY, expected a .p8 file's PEM text";
   const noKey = "key can't be parsed, expected a private key in PEM";
   const badTopic = 'topic is not of letters, digits, dots and hyphens';
