@@ -114,7 +114,7 @@ function errorFor(meaning: 'credentials' | 'our bug' | 'unavailable', said: stri
   }
 }
 
-function unavailable(cause: Error): ApnsdError {
+export function unavailable(cause: Error): ApnsdError {
   return new ApnsUnavailableError(`no answer from APNs: ${cause.message}`, { cause });
 }
 

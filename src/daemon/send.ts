@@ -3,7 +3,7 @@ import { Draft } from '../apns/draft.js';
 import { Flow } from '../apns/line.js';
 import type { RetryState } from '../apns/policy.js';
 import type { SendOptions } from '../apns/sender.js';
-import { plainlyAccepted, type Verdict } from '../apns/verdict.js';
+import { plainlyAccepted, unavailable, type Verdict } from '../apns/verdict.js';
 import { ApnsdError, OverloadedError } from '../errors.js';
 import { checkId, checkToken } from '../notification/address.js';
 import type { CheckedNotification } from '../notification/check.js';
@@ -50,7 +50,9 @@ export async function send(params: Value[], context: MethodContext): Promise<str
     }
   }
   const answers = await gathering.answers(context.draining);
-  return toJsonText(answers.includes(undefined) ? withPending(answers, groups) : answers);
+  if (!answers.includes(undefined)) return toJsonText(answers);
+  const trouble = app.serving.sender.trouble();
+  return toJsonText(withPending(answers, groups, trouble && unavailable(trouble).message));
 }
 
 /** @throws OverloadedError before anything is sent */
@@ -149,9 +151,15 @@ function failure(id: string, { code, message }: ApnsdError): SendAnswer {
   return { status: 'failed', id, code, message };
 }
 
-function withPending(answers: (WrittenAnswer | undefined)[], groups: SendGroup[]): WrittenAnswer[] {
+/** @param message why they wait, where that is known */
+function withPending(
+  answers: (WrittenAnswer | undefined)[],
+  groups: SendGroup[],
+  message: string | undefined,
+): WrittenAnswer[] {
   const ids = groups.flatMap(({ to }) => to.map(([, id]) => textOf(id)));
-  return ids.map((id, place) => answers[place] ?? { status: 'pending', id });
+  const why = message === undefined ? {} : { message };
+  return ids.map((id, place) => answers[place] ?? { status: 'pending', id, ...why });
 }
 
 function textOf(id: unknown): string {

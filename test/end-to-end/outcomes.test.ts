@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { createDaemon } from '../../src/daemon/index.js';
-import { ApnsdError } from '../../src/errors.js';
+import { ApnsdError, ApnsUnavailableError, DeadlineError } from '../../src/errors.js';
 import { createClient } from '../../src/index.js';
 import { createSimulator } from '../../src/testing/index.js';
+import { freePort } from '../support/scripted-daemon.js';
 
 /** What Apple answers first; the next request it accepts. */
 const reactions: [
@@ -157,4 +158,67 @@ test("refused credentials throw Apple's reason", async () => {
     name: 'CredentialsError',
     message: 'Apple answered 403 InvalidProviderToken',
   });
+});
+
+/** What `client.notify` throws at its deadline, where the daemon has this gateway. */
+async function whyNot(gateway: string, deadlineMs: number): Promise<Error> {
+  await using away = await createDaemon({
+    listen: '127.0.0.1:0',
+    gateways: { sandbox: gateway },
+    log: () => {},
+  });
+  const initial = [{ ...credentials, appId: 'a' }];
+  await using impatient = createClient({ host: away.url, initial, deadlineMs });
+  return await impatient.notify('aa11', 'Hello').then(
+    () => assert.fail('it was accepted'),
+    (error) => error,
+  );
+}
+
+test('an Apple that can not be reached: the error says why, in words', async () => {
+  const port = await freePort();
+  // Longer than a name may be: no resolver is asked.
+  const name = `${'x'.repeat(64)}.invalid`;
+  const cases: [gateway: string, says: RegExp][] = [
+    [`https://127.0.0.1:${port}`, new RegExp(`gateway 127.0.0.1:${port}: .*ECONNREFUSED`)],
+    [`https://${name}`, new RegExp(`gateway ${name}: getaddrinfo E[A-Z_]+ ${name}`)],
+  ];
+  // One that ends with the daemon's answer, and one while it is pending.
+  const waits = cases.flatMap((one) => [1500, 3500].map((deadlineMs) => [...one, deadlineMs]));
+  await Promise.all(
+    (waits as [string, RegExp, number][]).map(async ([gateway, says, deadlineMs]) => {
+      const error = await whyNot(gateway, deadlineMs);
+      assert.ok(error instanceof DeadlineError);
+      assert.match(error.message, /^no success within \d+ ms: no answer from APNs: /);
+      assert.match(error.message, says);
+      assert.ok(error.cause instanceof ApnsUnavailableError);
+      assert.match(error.cause.message, says);
+    }),
+  );
+});
+
+test("who gives up while Apple makes it wait has Apple's reason, and Apple was asked when it said", async () => {
+  // The pause of a 503 is its app's: each has its own.
+  const cases: [appId: string, status: number, seconds: string, requests: number][] = [
+    ['400 BadTopic', 429, '60', 1],
+    ['400 BadPriority', 429, '2', 3],
+    ['400 BadMessageId', 503, '60', 1],
+    ['400 BadCollapseId', 503, '2', 3],
+  ];
+  await Promise.all(
+    cases.map(async ([appId, status, seconds, requests], i) => {
+      const token = `cc0${i}`;
+      const answer = { status, reason: 'SomeReason', headers: { 'retry-after': seconds } };
+      simulator.answer(answer, { times: Number.POSITIVE_INFINITY, token });
+      const waiting = client.notify(token, 'Hello', null, null, { appId, deadlineMs: 5500 });
+      await assert.rejects(waiting, ({ name, message, cause }) => {
+        assert.equal(name, 'DeadlineError');
+        assert.ok(message.endsWith(`no answer from APNs: Apple answered ${status} SomeReason`));
+        assert.ok(cause instanceof ApnsUnavailableError);
+        return true;
+      });
+      const seen = simulator.requests.filter((request) => request.token === token);
+      assert.equal(seen.length, requests, `${appId}, ${seconds}`);
+    }),
+  );
 });
