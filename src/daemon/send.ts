@@ -51,7 +51,7 @@ export async function send(params: Value[], context: MethodContext): Promise<str
   }
   const answers = await gathering.answers(context.draining);
   if (!answers.includes(undefined)) return toJsonText(answers);
-  const trouble = app.serving.sender.trouble();
+  const trouble = app.rotation.serving.sender.trouble();
   return toJsonText(withPending(answers, groups, trouble && unavailable(trouble).message));
 }
 
