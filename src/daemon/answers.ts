@@ -74,6 +74,8 @@ class UnderWay implements Told, Bucketed<UnderWay> {
   }
 }
 
+/** As many as may wait for a connection: those that rest until they may be sent again take memory too. */
+const maxUnderWay = 100_000;
 /** About so many are under way in a hurry. */
 const UNDER_WAY_BUCKETS = 4096;
 
@@ -109,6 +111,11 @@ export class Answers {
       failed: this.#failed.size,
       forgotten: this.#forgotten,
     };
+  }
+
+  /** Whether so many more may be under way. */
+  hasRoom(count: number): boolean {
+    return this.#underWay.size + count <= maxUnderWay;
   }
 
   /**

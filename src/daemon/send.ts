@@ -10,7 +10,7 @@ import type { CheckedNotification } from '../notification/check.js';
 import { toJsonText } from '../rpc/json.js';
 import { PLAINLY_ACCEPTED, type SendAnswer, type WrittenAnswer } from '../rpc/methods.js';
 import type { Value } from '../rpc/xml.js';
-import type { Asker } from './answers.js';
+import type { Answers, Asker } from './answers.js';
 import type { App, Told } from './apps.js';
 import { Digest, Fingerprint } from './fingerprint.js';
 import { Gathering } from './gathering.js';
@@ -22,7 +22,7 @@ export async function send(params: Value[], context: MethodContext): Promise<str
   const [appId, text] = parameters(params, ['appId', 'request']);
   const app = context.apps.get(asText('appId', appId));
   const { timeoutMs, brief, groups, receivers } = readSendRequest(asText('request', text));
-  expectRoom(app, groups);
+  expectRoom(app, context.answers, groups);
   const now = performance.now();
   const gathering = new Gathering<WrittenAnswer>(receivers);
   const call = {
@@ -56,7 +56,7 @@ export async function send(params: Value[], context: MethodContext): Promise<str
 }
 
 /** @throws OverloadedError before anything is sent */
-function expectRoom(app: App, groups: SendGroup[]): void {
+function expectRoom(app: App, answers: Answers, groups: SendGroup[]): void {
   let requests = 0;
   let bytes = 0;
   for (const { notification, to } of groups) {
@@ -64,7 +64,7 @@ function expectRoom(app: App, groups: SendGroup[]): void {
     requests += to.length;
     bytes += to.length * notification.body.length;
   }
-  if (app.hasRoom(requests, bytes)) return;
+  if (app.hasRoom(requests, bytes) && answers.hasRoom(requests)) return;
   throw new OverloadedError(
     `too many notifications wait for Apple already to take ${requests} more`,
   );

@@ -239,3 +239,24 @@ test('no answer is kept for more than ten minutes', async () => {
   await sendNow(answers, identity({ id: idOf(2) }), accepted);
   assert.deepEqual(answers.counts, { underWay: 0, kept: 1, failed: 0, forgotten: 0 });
 });
+
+test('a hundred thousand may be under way, whether they are sent or rest', () => {
+  const answers = new Answers(10);
+  const told: Told[] = [];
+  const [app, payload] = [new Digest('app'), new Digest('one')];
+  for (let number = 0; number < 100_000; number += 1) {
+    answers.once({
+      id: idOf(number),
+      fingerprint: new Fingerprint(app, 'aa', idOf(number)),
+      payload,
+      deadline: later,
+      send: (one) => told.push(one),
+      answered: () => {},
+      waits: () => {},
+      broke: assert.fail,
+    });
+  }
+  assert.deepEqual([answers.hasRoom(0), answers.hasRoom(1)], [true, false]);
+  told[0]?.answered(accepted);
+  assert.deepEqual([answers.hasRoom(1), answers.hasRoom(2)], [true, false]);
+});
