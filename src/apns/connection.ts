@@ -240,12 +240,11 @@ export class Connection implements Listener {
   // Receiving
 
   #onSecure(): void {
-    const { alpnProtocol } = this.#socket;
-    if (alpnProtocol === 'h2') {
+    if (speaksHttp2(this.#socket)) {
       this.#outbox.push(hello);
       this.#outbox.flush();
     } else {
-      const chosen = alpnProtocol || 'nothing';
+      const chosen = this.#socket.alpnProtocol;
       this.#end(this.#describe(`it does not speak HTTP/2 (of ALPN it chose ${chosen})`));
     }
   }
@@ -372,7 +371,7 @@ export class Connection implements Listener {
 
   #hangUp(code: number): void {
     const socket = this.#socket;
-    if (socket.alpnProtocol !== 'h2' || socket.destroyed) {
+    if (!speaksHttp2(socket) || socket.destroyed) {
       socket.destroy();
       return;
     }
@@ -397,6 +396,11 @@ export class Connection implements Listener {
     const message = `gateway ${this.#gateway.authority}: ${what}`;
     return new ApnsUnavailableError(message, cause && { cause });
   }
+}
+
+/** Also one that chose no protocol, as Apple's clients have it; before TLS is set up, nobody does. */
+function speaksHttp2({ alpnProtocol }: TLSSocket): boolean {
+  return alpnProtocol === 'h2' || alpnProtocol === false;
 }
 
 /** Of a host with several addresses each was tried, and the error as a whole says nothing. */

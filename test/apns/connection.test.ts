@@ -822,10 +822,29 @@ test('a gateway that hangs up before SETTINGS may have refused the certificate, 
   );
 });
 
-test('a gateway without HTTP/2 is told apart', async () => {
+test('a gateway that chooses no protocol by ALPN is spoken to in HTTP/2, and is let go as any other', async () => {
   await using server = await startScriptedServer(settings(), { ALPNProtocols: [] });
-  await using pool = openPool(server);
-  await assert.rejects(pool.ready(later(300)), /does not speak HTTP\/2|no application protocol/);
+  const pool = openPool(server);
+  const outcome = pool.send(request('one'), later(10_000));
+  const peer = await server.accept();
+  assert.equal(peer.socket.alpnProtocol, false);
+  await peer.requests(1);
+  peer.write(answer(1));
+  assert.equal(word(await outcome), 200);
+  const closed = pool.close();
+  await peer.take(Type.goAway);
+  await closed;
+});
+
+test('a gateway without HTTP/2 is told apart', async () => {
+  for (const ALPNProtocols of [['http/1.1'], []]) {
+    await using server = await startScriptedServer(
+      Buffer.from('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'),
+      { ALPNProtocols },
+    );
+    await using pool = openPool(server);
+    await assert.rejects(pool.ready(later(300)), /no application protocol|is it HTTP\/2/);
+  }
 });
 
 test('a gateway that never sends SETTINGS is given up in time', async () => {
