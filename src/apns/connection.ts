@@ -27,6 +27,7 @@ import { Pulse } from './pulse.js';
 import { CONNECTION_WINDOW_BYTES, type Listener, Receiver } from './receiver.js';
 import { RequestWriter } from './request-writer.js';
 import { MAX_HEADER_LIST_BYTES } from './response.js';
+import type { SlowStart } from './slow-start.js';
 import { type Stream, Streams } from './stream.js';
 
 /** Where a connection leads, and as whom. */
@@ -51,12 +52,16 @@ export interface Owner {
   giveBack(exchange: Exchange, cause: Error): void;
   /** The gateway's SETTINGS came. */
   opened(connection: Connection): void;
+  /** Its first answer came. */
+  worked(connection: Connection): void;
   /** It takes no new request any more; those under way go on. */
   draining(connection: Connection, reason: string): void;
   /** It is over; without an error where it was to be. */
   closed(connection: Connection, error: Error | undefined): void;
   /** Nothing has been under way for so long. */
   idle(connection: Connection, idleMs: number): void;
+  /** What bounds the streams of a new connection, if the last one was cut. */
+  slowStart(): SlowStart | undefined;
 }
 
 type State =
@@ -85,6 +90,10 @@ export class Connection implements Listener {
   readonly gone: Promise<void>;
   /** How many requests were answered. */
   answered = 0;
+  /** How many had left and had no answer when it ended. */
+  lost = 0;
+  /** True where we let it go: that it ends says nothing of the gateway. */
+  dismissed = false;
   readonly #gateway: Gateway;
   readonly #limits: Limits;
   readonly #owner: Owner;
@@ -100,6 +109,7 @@ export class Connection implements Listener {
   #awake = false;
   /** Apple allows one stream until it has seen a valid token. */
   #proven: boolean;
+  #slowStart: SlowStart | undefined;
 
   constructor(id: number, gateway: Gateway, limits: Limits, owner: Owner) {
     this.id = id;
@@ -133,9 +143,13 @@ export class Connection implements Listener {
     return this.#state.phase;
   }
 
+  get busy(): boolean {
+    return this.#streams.size > 0;
+  }
+
   /** True where it carries all it can, once it is used to requests. */
   get full(): boolean {
-    return this.#proven && !this.#hasRoom();
+    return this.#proven && this.#ownLimit >= this.#limits.maxStreams && !this.#hasRoom();
   }
 
   /** Sends what waits, in one write. */
@@ -155,6 +169,7 @@ export class Connection implements Listener {
 
   /** Takes no new requests, and closes when those under way are over. */
   drain(reason: string): void {
+    this.dismissed = true;
     if (this.#state.phase === 'dialling') this.#end(undefined);
     else this.#drain(MAX_STREAM_ID, reason);
   }
@@ -190,11 +205,17 @@ export class Connection implements Listener {
     setImmediate(() => this.pump());
   }
 
+  /** Streams that we open at once, whatever more the gateway allows. */
+  get #ownLimit(): number {
+    if (!this.#proven) return 1;
+    const { maxStreams } = this.#limits;
+    return this.#slowStart ? Math.min(this.#slowStart.streams, maxStreams) : maxStreams;
+  }
+
   #hasRoom(): boolean {
-    const limit = this.#proven ? this.#limits.maxStreams : 1;
     return (
       this.#state.phase === 'open' &&
-      this.#streams.size < Math.min(this.#peer.maxStreams, limit) &&
+      this.#streams.size < Math.min(this.#peer.maxStreams, this.#ownLimit) &&
       this.#writer.hasRoom &&
       !this.#outbox.full
     );
@@ -267,6 +288,8 @@ export class Connection implements Listener {
     const { head, exchange, body } = stream;
     if (!head) return;
     this.answered += 1;
+    if (this.answered === 1) this.#owner.worked(this);
+    this.#slowStart?.onAnswer();
     if (head.status !== 403) this.#proven = true;
     // It may have come before the whole request was sent, or be cut short: the rest is not wanted.
     if (stream.sent && !stream.cutShort) this.#streams.remove(stream);
@@ -307,6 +330,7 @@ export class Connection implements Listener {
     if (this.#state.phase === 'dialling') clearTimeout(this.#state.timer);
     const watch = setInterval(() => this.#watch(), this.#pulse.everyMs);
     this.#state = { phase: 'open', watch: watch.unref() };
+    this.#slowStart = this.#owner.slowStart();
     this.#owner.opened(this);
   }
 
@@ -364,6 +388,7 @@ export class Connection implements Listener {
     else clearInterval(state.watch);
     this.#hangUp(code);
     for (const stream of this.#streams.removeAbove(0)) {
+      if (stream.sent) this.lost += 1;
       this.#lose(stream, error ?? this.#describe('closed'));
     }
     this.#owner.closed(this, error);

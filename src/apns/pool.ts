@@ -9,6 +9,7 @@ import { Line } from './line.js';
 import { type BoundedLog, boundedLog } from './log.js';
 import type { ApnsRequest, Outcome, Sender, SenderOptions, SendOptions } from './sender.js';
 import { ServicePause } from './service-pause.js';
+import { SlowStart } from './slow-start.js';
 
 /** @throws Error from node:tls where certificate and key are not a pair, or no PEM. Dials at the first need. */
 export function createPool(options: SenderOptions): Sender {
@@ -34,7 +35,7 @@ class Pool implements Sender, Owner {
   readonly #avoiding = new Map<number, Line<Exchange>>();
   /** All whose socket is not gone. */
   readonly #connections = new Set<Connection>();
-  /** Those whose end has had its consequences. */
+  /** Those that were given a successor. */
   readonly #replaced = new WeakSet<Connection>();
   /** At most one dials at a time. */
   #dialling: Connection | undefined;
@@ -48,6 +49,8 @@ class Pool implements Sender, Owner {
   #saidUnreachable = false;
   /** UNIX milliseconds; absent while there is a connection, or none was needed. */
   #troubleSince: number | undefined;
+  /** After a connection was cut with answers missing, for those that come after it. */
+  #slowStart: SlowStart | undefined;
   /** Ticks in a row at which requests waited behind full connections. */
   #fullTicks = 0;
   #wakeScheduled = false;
@@ -251,10 +254,21 @@ class Pool implements Sender, Owner {
     this.#wake();
   }
 
+  worked(connection: Connection): void {
+    this.#forgive();
+    if (connection.phase === 'draining') this.#replace(connection);
+    else this.#dialIfNeeded();
+  }
+
+  slowStart(): SlowStart | undefined {
+    return this.#slowStart;
+  }
+
   draining(connection: Connection, reason: string): void {
     this.#log('draining', { connection: connection.id, reason });
     this.#admitAvoiding(connection.id);
-    this.#replace(connection);
+    // One that carries nothing is over in a moment, and judged before the next is dialled.
+    if (connection.busy) this.#replace(connection);
   }
 
   closed(connection: Connection, error: Error | undefined): void {
@@ -267,6 +281,12 @@ class Pool implements Sender, Owner {
     }
     this.#lastFailure = error ?? this.#lastFailure;
     if (this.trouble()) this.#troubleSince ??= Date.now();
+    if (connection.answered === 0 && !connection.dismissed) {
+      this.#failures += 1;
+      this.#failedAt = performance.now();
+    }
+    const { answered, lost } = connection;
+    if (lost > 0) this.#slowStart = new SlowStart(answered, lost);
     this.#replace(connection);
     this.#wake();
   }
@@ -284,24 +304,31 @@ class Pool implements Sender, Owner {
 
   idle(connection: Connection, idleMs: number): void {
     if (idleMs <= this.#limits.spareAfterMs || this.#open().length === 1) return;
-    this.#replaced.add(connection);
     connection.drain('spare');
   }
 
   // When to dial
 
-  /** One that worked gets its successor at once; after one that did not, we back off and wait until it is needed. */
+  /**
+   * One that worked gets its successor at once, needed or not. Any other has it where it is needed: whether it failed is
+   * known when it has ended.
+   */
   #replace(lost: Connection): void {
-    if (this.#replaced.has(lost)) return;
-    this.#replaced.add(lost);
-    if (lost.answered > 0) {
-      this.#failures = 0;
-      if (this.#open().length === 0 && !this.#closing) this.#dial();
-    } else {
-      this.#failures += 1;
-      this.#failedAt = performance.now();
+    const missed = lost.answered > 0 && !lost.dismissed && this.#open().length === 0;
+    if (!missed || this.#closing || this.#replaced.has(lost)) {
       this.#dialIfNeeded();
+      return;
     }
+    this.#replaced.add(lost);
+    this.#forgive();
+    this.#dial();
+  }
+
+  /** The gateway works: the next dial need not wait. */
+  #forgive(): void {
+    this.#failures = 0;
+    clearTimeout(this.#redial);
+    this.#redial = undefined;
   }
 
   #dialIfNeeded(): void {
@@ -328,7 +355,8 @@ class Pool implements Sender, Owner {
 
   #dial(): void {
     if (this.#dialling || this.#redial) return;
-    if (this.#open().length >= this.#limits.maxConnections) return;
+    const { maxConnections } = this.#limits;
+    if (this.#open().length >= maxConnections || this.#undecided() > maxConnections) return;
     const waitMs = this.#failedAt + this.#backoffMs() - performance.now();
     if (waitMs > 0) {
       this.#redial = setTimeout(() => {
@@ -355,6 +383,13 @@ class Pool implements Sender, Owner {
 
   #open(): Connection[] {
     return [...this.#connections].filter(({ phase }) => phase === 'open');
+  }
+
+  /** How many go away before they have answered anything: each may be one that fails. */
+  #undecided(): number {
+    const connections = [...this.#connections];
+    return connections.filter(({ phase, answered }) => phase === 'draining' && answered === 0)
+      .length;
   }
 
   /** A connection that is gone, or the only one we may have, can't be avoided. */

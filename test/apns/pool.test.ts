@@ -12,6 +12,7 @@ import { certificate } from './certificate.js';
 import {
   answer,
   frame,
+  goAway,
   later,
   openPool,
   type Peer,
@@ -48,7 +49,7 @@ test('a line that was left out is counted in the next', async () => {
   await using server = await startScriptedServer();
   server.down = true;
   const leftOut: unknown[] = [];
-  const limits = { backoff: { firstMs: 1, factor: 1, maxMs: 1 }, logEveryMs: 50 };
+  const limits = { backoff: { firstMs: 1, factor: 1, maxMs: 1 }, remindEveryMs: 50 };
   await using pool = openPool(server, {
     limits,
     log: (_, fields) => leftOut.push(fields?.leftOut),
@@ -149,6 +150,103 @@ test('a connection that worked gets its successor at once, also when nothing wai
   const successor = await server.accept();
   successor.socket.destroy();
   await successor.closed;
+  assert.equal(server.accepted, 2);
+});
+
+test('connections that go away before their first answer, and answer then, are followed at once', async () => {
+  await using server = await startScriptedServer();
+  const backoff = { firstMs: never, factor: 1, maxMs: never };
+  await using pool = openPool(server, { limits: { backoff } });
+  const outcomes = Array.from({ length: 10 }, () => pool.send(request('one'), later(10_000)));
+  let leaving: Peer | undefined;
+  for (let left = outcomes.length; left > 0; left -= 2) {
+    const peer = await server.accept();
+    leaving?.write(answer(1), answer(3));
+    await peer.requests(left);
+    peer.write(goAway(3));
+    leaving = peer;
+  }
+  leaving?.write(answer(1), answer(3));
+  assert.deepEqual(new Set((await Promise.all(outcomes)).map(word)), new Set([200]));
+});
+
+test('one that goes away and answers only then gets its successor, also when nothing waits', async () => {
+  await using server = await startScriptedServer();
+  const backoff = { firstMs: never, factor: 1, maxMs: never };
+  await using pool = openPool(server, { limits: { backoff } });
+  const outcome = pool.send(request('one'), later(10_000));
+  const peer = await server.accept();
+  await peer.requests(1);
+  peer.write(goAway(2 ** 31 - 1), frame(Type.ping, 0, 0, 'have you'));
+  await peer.take(Type.ping);
+  assert.equal(server.accepted, 1);
+  peer.write(answer(1));
+  assert.equal(word(await outcome), 200);
+  await server.accept();
+});
+
+test('a gateway whose connections all go away at once is dialled later and later', async () => {
+  await using server = await startScriptedServer(Buffer.concat([settings(), goAway(0)]));
+  const limits = { backoff: { firstMs: 40, factor: 2, maxMs: 1000 }, random: () => 1 };
+  await using pool = openPool(server, { limits });
+  // At 0, 40, 120, 280 and 600 ms.
+  assert.equal(word(await pool.send(request('one'), later(500))), 'unsent');
+  assert.ok(server.accepted > 1 && server.accepted < 5, `${server.accepted} dials`);
+});
+
+test('connections that go away and answer nothing are not followed without end', async () => {
+  await using server = await startScriptedServer(settings([3, 1]));
+  await using pool = openPool(server, { limits: { maxConnections: 2, growAfterMs: never } });
+  const outcomes = Array.from({ length: 5 }, () => pool.send(request('one'), later(10_000)));
+  const peers: Peer[] = [];
+  while (peers.length < 3) peers.push(await goesAway());
+  await delay(100);
+  assert.equal(server.accepted, 3);
+  // One that answers after all makes room for the next.
+  for (const peer of peers) {
+    peer.write(answer(1));
+    if (server.accepted < 5) peers.push(await goesAway());
+  }
+  assert.deepEqual(new Set((await Promise.all(outcomes)).map(word)), new Set([200]));
+
+  async function goesAway(): Promise<Peer> {
+    const peer = await server.accept();
+    await peer.requests(1);
+    peer.write(goAway(2 ** 31 - 1));
+    return peer;
+  }
+});
+
+test('after a connection was cut with answers missing the next carries few requests, then more with each answer', async () => {
+  await using server = await startScriptedServer();
+  await using pool = openPool(server, { limits: { growAfterMs: 1, tickMs: 2 } });
+  const outcomes = Array.from({ length: 320 }, () => pool.send(request('one'), later(10_000)));
+  const first = await server.accept();
+  // A connection that nothing is known of carries all.
+  const received = await first.requests(320);
+  first.write(...received.slice(0, 300).map(({ stream }) => answer(stream)));
+  await Promise.all(outcomes.slice(0, 300));
+  first.socket.destroy();
+  const words = (await Promise.all(outcomes)).map(word);
+  assert.equal(words.filter((each) => each === 'unknown').length, 20);
+
+  const more = Array.from({ length: 2000 }, () => pool.send(request('two'), later(10_000)));
+  const second = await server.accept();
+  const rounds: number[] = [];
+  for (let left = more.length; left > 0; ) {
+    const [one] = await second.requests(1);
+    second.write(frame(Type.ping, 0, 0, 'all here'));
+    await second.take(Type.ping);
+    const streams = [one, ...second.takeRequests()].map((each) => each?.stream ?? 0);
+    second.write(...streams.map((stream) => answer(stream)));
+    rounds.push(streams.length);
+    left -= streams.length;
+  }
+  // A sixteenth of 320 until two times 320 are answered.
+  assert.deepEqual(rounds.slice(0, 4), [8, 16, 20, 20]);
+  assert.ok(Math.max(...rounds) > 300, rounds.join());
+  assert.deepEqual(new Set((await Promise.all(more)).map(word)), new Set([200]));
+  // Few at once is no reason for another connection.
   assert.equal(server.accepted, 2);
 });
 

@@ -129,6 +129,14 @@ export class Peer {
     return requests;
   }
 
+  /** The whole requests that have come by now. */
+  takeRequests(): ReceivedRequest[] {
+    const ends = (one: Received) => one.type === Type.data && (one.flags & END_STREAM) > 0;
+    const whole = this.#untaken.filter(ends);
+    this.#untaken = this.#untaken.filter((one) => !ends(one));
+    return whole.map(({ stream }) => ({ stream, body: this.body(stream) }));
+  }
+
   /** What has come of a stream's body. */
   body(stream: number): string {
     const parts = this.received.filter((one) => one.type === Type.data && one.stream === stream);
