@@ -346,6 +346,43 @@ test('where no other connection can be had, the one to be avoided is better than
   }
 });
 
+for (const [direction, days] of [
+  ['forward', 1],
+  ['back', -1],
+] as const) {
+  test(`a clock that is set ${direction} by a day expires nothing, and holds nothing up`, async (t) => {
+    await using server = await startScriptedServer(settings([3, 1]));
+    const limits = {
+      growAfterMs: never,
+      pingAfterMs: 400,
+      backoff: { firstMs: 1, factor: 1, maxMs: 1 },
+    };
+    await using pool = openPool(server, { limits });
+    const outcomes = ['under way', 'waiting'].map((body) =>
+      pool.send(request(body), later(10_000)),
+    );
+    const soon = pool.send(request('soon'), later(200));
+    const peer = await server.accept();
+    await peer.requests(1);
+    const { now } = Date;
+    t.mock.method(Date, 'now', () => now() + days * 86_400_000);
+    assert.equal(word(await soon), 'unsent');
+    // The watch over the connection goes on as well.
+    const { payload } = await peer.take(Type.ping);
+    peer.write(frame(Type.ping, 1, 0, payload), answer(1));
+    await peer.requests(1);
+    peer.write(answer(3));
+    assert.deepEqual((await Promise.all(outcomes)).map(word), [200, 200]);
+    peer.socket.destroy();
+    const successor = await server.accept();
+    const sent = pool.send(request('after'), later(10_000));
+    await successor.requests(1);
+    successor.write(answer(1));
+    assert.equal(word(await sent), 200);
+    assert.equal(server.accepted, 2);
+  });
+}
+
 test('beyond the bounds a request is refused before it is queued, and the others are not harmed', async () => {
   await using server = await startScriptedServer(settings([3, 0]));
   const limits = { maxWaiting: 3, maxWaitingBytes: 100, growAfterMs: never };
