@@ -48,7 +48,7 @@ How much:
   --max-calls N          calls in flight; beyond it, as for the next, fault 503 (1000)
   --max-call-bytes N     the calls in flight together (8388608)
   --max-answer-bytes N   the answers that wait to be taken together; beyond it fault 503
-                         (67108864)
+                         (41943040)
   --max-connections N    one more is closed at once (4000)
   --headers-timeout S    seconds to send a request's headers; then HTTP 408 (10)
   --request-timeout S    seconds to send a whole request, then HTTP 408; and to go on

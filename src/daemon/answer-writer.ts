@@ -1,12 +1,13 @@
 /** Writes the answer to one call: within the room that the answers have, and in turns with other work. */
 import { type Room, type Writable, type Written, writeAnswer, XmlWriter } from '../rpc/xml.js';
-import type { Turns } from './turns.js';
+import type { Turn } from './turns.js';
+import { free } from './wire.js';
 
 export interface AnswerWriterOptions {
   /** The clock that dates show. */
   time: 'local' | 'utc';
   room: Room;
-  turns: Turns;
+  turn: Turn;
 }
 
 export class AnswerWriter {
@@ -17,8 +18,8 @@ export class AnswerWriter {
   }
 
   /** Its caller's turn in a work that is longer than some milliseconds. */
-  get turns(): Turns {
-    return this.#options.turns;
+  get turn(): Turn {
+    return this.#options.turn;
   }
 
   /**
@@ -47,13 +48,13 @@ export class AnswerWriter {
   }
 
   async #write(steps: (writer: XmlWriter) => Iterable<void>, reserved = 0): Promise<Written> {
-    const { time, room, turns } = this.#options;
+    const { time, room, turn } = this.#options;
     const writer = new XmlWriter(time, room, reserved);
     try {
-      for (const _piece of steps(writer)) await turns.next();
+      for (const _piece of steps(writer)) await turn();
       return writer.end();
     } catch (error) {
-      writer.drop();
+      for (const piece of writer.drop()) if (typeof piece !== 'string') free(piece);
       throw error;
     }
   }

@@ -49,8 +49,8 @@ export interface Keys {
 
 /** Longer than callers pause, so that their connections live on; Node's clients are told and let go a second earlier. */
 const keepAliveTimeoutMs = 65_000;
-/** Smaller bodies are left to the garbage collector: to free one takes some microseconds. */
-const FREED_BYTES = 64 * 1024;
+/** Longer bodies are read one by one, and their memory is freed at once, which takes some microseconds. */
+const LONG_BODY = 64 * 1024;
 /** How often Node looks for callers that are too slow. */
 const lookEveryMs = 1000;
 
@@ -174,9 +174,11 @@ export class Front {
     try {
       if (inFlight.refusal) throw inFlight.refusal;
       if (this.#stopping) throw new OverloadedError('the daemon is shutting down');
+      const turn = this.#turns.arrive();
+      if (body.length > LONG_BODY) await turn();
       const { method, params } = this.#decode(request, body);
       const whenLost = (what: () => void) => undo.push(what);
-      const answer = new AnswerWriter({ time, room: inFlight, turns: this.#turns });
+      const answer = new AnswerWriter({ time, room: inFlight, turn });
       const callerSignal = () => signalOf(request.socket);
       return await answer.whole(await call(method, params, { whenLost, answer, callerSignal }));
     } catch (error) {
@@ -198,7 +200,7 @@ export class Front {
         textLength: maxTextLength,
       });
     } finally {
-      if (body.length > FREED_BYTES) free(body);
+      if (body.length > LONG_BODY) free(body);
     }
   }
 }

@@ -19,7 +19,7 @@ export interface Limits {
   maxCallBytes: number;
   /**
    * The answers that wait to be taken, together, in bytes; a call's even share of it is always written. Beyond it
-   * fault 503. @default 64 MiB
+   * fault 503. @default 40 MiB
    */
   maxAnswerBytes: number;
   /** Connections; one more is closed at once. @default 4,000 */
@@ -44,8 +44,8 @@ export const defaultLimits: Readonly<Limits> = {
   maxCalls: 1000,
   /** Four of the largest bodies, each a multiple of its size while it is read, and 16 KiB for every call whatever the others hold. */
   maxCallBytes: 8 << 20,
-  /** Two full lists of dead tokens, of 25 MB each, and 64 KiB for every call whatever the others hold. */
-  maxAnswerBytes: 64 << 20,
+  /** A full list of dead tokens of the greatest length, and 40 KiB for every call whatever the others hold. */
+  maxAnswerBytes: 40 << 20,
   /** A client process keeps 32 at most. */
   maxConnections: 4000,
   headersTimeoutMs: 10_000,

@@ -1,7 +1,7 @@
 /** The methods by which XML-RPC's clients learn of the others, and make several calls in one. */
 import { InvalidArgumentError, OverloadedError } from '../errors.js';
 import { Fault, faultOf, NO_SUCH_METHOD } from '../rpc/faults.js';
-import type { Value, Written } from '../rpc/xml.js';
+import type { Value, Writable, Written } from '../rpc/xml.js';
 import { type CallContext, loggedFault, type Method } from './method.js';
 import { asText, parameters, show } from './parameters.js';
 
@@ -15,7 +15,7 @@ const together = new Set(['notify', 'apnsd.send']);
 /** After so long other work has its turn. */
 const stretchMs = 5;
 const noRoomForResult =
-  'the answers that wait to be taken leave no room for this result, call it again by itself';
+  'the answers that wait to be taken leave no room for this result: call again, by itself';
 
 /** @param methods all there are, these included */
 export function systemMethods(methods: Methods): [name: string, method: Method][] {
@@ -82,6 +82,7 @@ async function multicall(
   // Before anything is done: whatever happens, each then has room for nil, or for being told that there is no more.
   answer.reserve(noRoom.bytes * calls.length);
   const results: Promise<Written>[] = [];
+  const run = { noRoom, full: false };
   const beside: Promise<Written>[] = [];
   let end = Number.NEGATIVE_INFINITY;
   for (const call of calls) {
@@ -89,15 +90,21 @@ async function multicall(
     const waits = !(typeof methodName === 'string' && together.has(methodName));
     if (waits) await Promise.all(beside.splice(0));
     if (performance.now() >= end) {
-      await answer.turns.next();
+      await answer.turn();
       end = performance.now() + stretchMs;
     }
-    const result = member(methods, methodName, params, context, noRoom);
+    const result = member(methods, methodName, params, context, run);
     results.push(result);
     if (waits) await result;
     else beside.push(result);
   }
   return Promise.all(results);
+}
+
+interface MulticallRun {
+  /** In the place of a result, from the first that finds no room. */
+  noRoom: Written;
+  full: boolean;
 }
 
 /** The result in a list of its own, as the convention has it, or its fault; never rejects. */
@@ -106,9 +113,20 @@ async function member(
   methodName: Value | undefined,
   params: Value | undefined,
   context: CallContext,
-  noRoom: Written,
+  run: MulticallRun,
 ): Promise<Written> {
   const { answer, draining, log } = context;
+  const { noRoom } = run;
+  // Not made in vain, one after the other.
+  if (run.full) return noRoom;
+  const part = async (value: Writable) => {
+    try {
+      return await answer.part(value, noRoom.bytes);
+    } catch (error) {
+      run.full ||= error instanceof OverloadedError;
+      throw error;
+    }
+  };
   const undo: (() => void)[] = [];
   try {
     if (draining.aborted) throw new OverloadedError('the daemon is shutting down');
@@ -121,13 +139,13 @@ async function member(
     }
     const whenLost = (what: () => void) => undo.push(what);
     const result = await methodNamed(methods, name).run(params, { ...context, whenLost });
-    const written = await answer.part([result], noRoom.bytes);
+    const written = await part([result]);
     for (const each of undo) context.whenLost(each);
     return written;
   } catch (error) {
     for (const each of undo) each();
     const fault = structOf(loggedFault(error, log));
-    return await answer.part(fault, noRoom.bytes).catch(() => noRoom);
+    return part(fault).catch(() => noRoom);
   }
 }
 

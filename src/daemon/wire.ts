@@ -67,9 +67,18 @@ export async function writeAnswer(
   taken: (bytes: number) => void,
 ): Promise<boolean> {
   const { socket } = response.req;
-  if (socket.destroyed) return false;
+  let written = 0;
+  const freeRest = () => {
+    for (const piece of pieces.slice(written)) if (typeof piece !== 'string') free(piece);
+    written = pieces.length;
+  };
+  if (socket.destroyed) {
+    freeRest();
+    return false;
+  }
   return new Promise((resolve) => {
     const finish = (whole: boolean) => {
+      freeRest();
       signal.removeEventListener('abort', lost);
       socket.off('close', lost);
       response.setTimeout(0);
@@ -81,19 +90,21 @@ export async function writeAnswer(
     socket.setMaxListeners(0);
     socket.once('close', lost);
     response.setTimeout(timeoutMs);
-    const writeFrom = (place: number) => {
-      const piece = pieces[place] ?? '';
+    const writeNext = () => {
+      const piece = pieces[written] ?? '';
+      // From here on the system may read it: after an end in the middle it is left to the garbage collector.
+      written += 1;
       response.write(piece, (error) => {
         // Node reports what it throws away with a socket as written.
         const gone = error || socket.destroyed || signal.aborted;
-        if (gone || place === pieces.length - 1) return finish(!gone);
+        if (gone || written === pieces.length) return finish(!gone);
         if (typeof piece !== 'string') {
           taken(piece.length);
           free(piece);
         }
-        writeFrom(place + 1);
+        writeNext();
       });
     };
-    writeFrom(0);
+    writeNext();
   });
 }

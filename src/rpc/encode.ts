@@ -32,7 +32,7 @@ export class Written {
   }
 }
 
-/** A list whose items are made as they are written: as many as there may be, they never stand in memory together. */
+/** A list of short items that are made as they are written: however many, they never stand in memory together. */
 export class Listing {
   readonly items: Iterable<Value>;
   /** About: room for all is taken once it is known how long the first is. */
@@ -55,6 +55,8 @@ type Branch = Listing | Writable[] | { [name: string]: Writable };
  */
 export class XmlWriter {
   static readonly pieceLength = 64 * 1024;
+  /** So much is left as text: cheaper to make and to send, but dear to keep. */
+  static readonly shortLength = 8 * 1024;
   readonly #time: 'local' | 'utc';
   readonly #room: Room;
   readonly #pieces: (string | Buffer)[] = [];
@@ -86,28 +88,38 @@ export class XmlWriter {
 
   end(): Written {
     const text = this.#text;
-    if (text !== '') this.#add(text, Buffer.byteLength(text));
+    if (text.length > XmlWriter.shortLength) this.#flush();
+    else if (text !== '') this.#add(text, Buffer.byteLength(text));
     this.#room.giveBack(this.#paid);
     this.#paid = 0;
     return new Written(this.#pieces, this.#bytes);
   }
 
-  /** Gives back the room that it took. */
-  drop(): void {
+  /** Gives back the room that it took, and what it wrote, for nobody. */
+  drop(): readonly (string | Buffer)[] {
     this.#room.giveBack(this.#taken);
     this.#taken = 0;
+    return this.#pieces;
   }
 
   *#branch(branch: Branch): Generator<void, void> {
-    const listing = branch instanceof Listing;
-    if (listing || Array.isArray(branch)) {
+    if (branch instanceof Listing) {
       this.#text += '<value><array><data>';
-      let rest = listing ? branch.length - 1 : 0;
       const start = this.#text.length;
-      for (const item of listing ? branch.items : branch) {
-        if (!this.#leaf(item)) yield* this.#branch(item as Branch);
+      let rest = branch.length - 1;
+      for (const item of branch.items) {
+        this.#short(item);
         if (rest > 0) this.#reserve(rest * (this.#text.length - start));
         rest = 0;
+        if (this.#full()) yield;
+      }
+      this.#text += '</data></array></value>';
+      return;
+    }
+    if (Array.isArray(branch)) {
+      this.#text += '<value><array><data>';
+      for (const item of branch) {
+        if (!this.#leaf(item)) yield* this.#branch(item as Branch);
         if (this.#full()) yield;
       }
       this.#text += '</data></array></value>';
@@ -119,6 +131,25 @@ export class XmlWriter {
       if (!this.#leaf(member)) yield* this.#branch(member as Branch);
       this.#text += '</member>';
       if (this.#full()) yield;
+    }
+    this.#text += '</struct></value>';
+  }
+
+  /** Without a stop, which costs as much as the writing. */
+  #short(value: Value): void {
+    if (this.#leaf(value)) return;
+    if (Array.isArray(value)) {
+      this.#text += '<value><array><data>';
+      for (const item of value) this.#short(item);
+      this.#text += '</data></array></value>';
+      return;
+    }
+    const struct = value as { [name: string]: Value };
+    this.#text += '<value><struct>';
+    for (const name of Object.keys(struct)) {
+      this.#text += `<member><name>${escaped(name)}</name>`;
+      this.#short(struct[name] as Value);
+      this.#text += '</member>';
     }
     this.#text += '</struct></value>';
   }

@@ -106,19 +106,26 @@ test('an answer that finds no room is fault 503, a small one always has it, and 
   }
 });
 
-test('a result of a multicall that finds no room is its own fault 503, and nil always has it', async () => {
+test('from the first result of a multicall that finds no room on, each is fault 503 and nothing is done', async () => {
   await using daemon = await startTestDaemon({ daemon: options() });
   const { host: url, simulator } = daemon;
-  const provision: [string, ...string[]] = ['provision', 'app', simulator.certificate, 'sandbox'];
-  const notify: [string, ...string[]] = ['notify', 'app', 'aa', struct(member('aps', struct()))];
-  const listing = Array.from({ length: 400 }, (): [string] => ['system.listMethods']);
-  const holders = await fillRoom(url);
-  const codes = codesOf(await answerTo(url, multicall(provision, ...listing, notify, notify)));
-  assert.equal(codes.length, 403);
-  assert.deepEqual([codes[0], ...codes.slice(-2)], [0, 0, 0]);
-  assert.ok(codes.includes(503));
-  assert.equal(simulator.accepted.length, 2);
-  await emptyRoom(url, holders);
+  type Made = [name: string, ...params: string[]];
+  const provisions = ['app', 'b', 'c'].map(
+    (app): Made => ['provision', app, simulator.certificate, 'sandbox'],
+  );
+  const notify: Made = ['notify', 'app', 'aa', struct(member('aps', struct()))];
+  // Some 3 kB each.
+  const statuses = Array.from({ length: 900 }, (): Made => ['apnsd.status']);
+  const calls = [...provisions, notify, ...statuses, notify];
+  for (let round = 1; round <= 3; round += 1) {
+    const codes = codesOf(await answerTo(url, multicall(...calls)));
+    assert.equal(codes.length, calls.length);
+    const full = codes.indexOf(503);
+    assert.ok(full > 100);
+    assert.deepEqual(new Set(codes.slice(0, full)), new Set([0]));
+    assert.deepEqual(new Set(codes.slice(full)), new Set([503]));
+    assert.equal(simulator.accepted.length, round);
+  }
 });
 
 test('feedback that finds no room for its answer is handed out later', async () => {

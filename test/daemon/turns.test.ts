@@ -7,8 +7,9 @@ test('between two turns the network is looked at, however many wait', async () =
   const turns = new Turns();
   let taken = 0;
   const works = Array.from({ length: 20 }, async () => {
+    const turn = turns.arrive();
     for (let stretch = 0; stretch < 5; stretch += 1) {
-      await turns.next();
+      await turn();
       taken += 1;
     }
   });
@@ -19,17 +20,25 @@ test('between two turns the network is looked at, however many wait', async () =
   await Promise.all(works);
 });
 
-test('each has its turn in the order in which they came', async () => {
+test('what came first is finished first, unless it waits for something else', async () => {
   const turns = new Turns();
   const order: string[] = [];
-  const work = async (name: string) => {
+  const work = async (name: string, pause?: Promise<void>) => {
+    const turn = turns.arrive();
     for (let stretch = 0; stretch < 3; stretch += 1) {
-      await turns.next();
+      await turn();
       order.push(name);
+      if (stretch === 0) await pause;
     }
   };
-  await Promise.all([work('a'), work('b'), work('c')]);
-  assert.equal(order.join(''), 'abcabcabc');
-  // A pause later too.
-  await work('d');
+  let goOn = () => {};
+  const pause = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const first = work('a', pause);
+  const others = [work('b'), work('c')];
+  await Promise.all(others);
+  goOn();
+  await Promise.all([first, work('d')]);
+  assert.equal(order.join(''), 'abbbcccaaddd');
 });

@@ -3,16 +3,10 @@
  * The daemon stays small, and answers others meanwhile. Reads /proc, so that it needs Linux.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { createSimulator } from '../../src/testing/index.js';
-import { call } from '../support/calling.js';
 import { type Attack, endlessBody, idleConnections, largeBodies, slowSenders } from './crowd.js';
+import { median, PAUSE_MS, type Stage, start, watch } from './stage.js';
 
 export interface SoakOptions {
   /** How many idle connections. @default 10,000 */
@@ -36,8 +30,6 @@ const MOST_MIB = 200;
 const MOST_MS = 100;
 /** File descriptors that this process needs beside those of idle connections. */
 const SPARE = 1000;
-/** Between good calls, and between attacks. */
-const PAUSE_MS = 50;
 
 /** Idle connections and slow senders, and bodies without end. */
 export async function soakConnections(options: SoakOptions = {}): Promise<Soaked> {
@@ -88,65 +80,4 @@ function affordable(wanted: number, say: (line: string) => void): number {
 async function make(url: string, { name, send, says }: Attack): Promise<void> {
   for (const answer of await send(url)) assert.match(answer, says, name);
   await setTimeout(PAUSE_MS);
-}
-
-/** Makes good calls, one after the other. */
-function watch(url: string, samples: number[]): { stop: () => void; done: Promise<void> } {
-  let stopped = false;
-  const go = async () => {
-    while (!stopped) {
-      const before = performance.now();
-      await call(url, 'notify', 'app', 'ab'.repeat(32), { aps: { alert: 'Hello' } });
-      samples.push(performance.now() - before);
-      await setTimeout(PAUSE_MS);
-    }
-  };
-  return {
-    stop() {
-      stopped = true;
-    },
-    done: go(),
-  };
-}
-
-function median(samples: number[]): number {
-  return Math.round(samples.toSorted((a, b) => a - b)[samples.length >> 1] ?? 0);
-}
-
-interface Stage extends AsyncDisposable {
-  url: string;
-  peakMiB: () => number;
-}
-
-/** The command, as users start it, with the app `app`. */
-async function start(...more: string[]): Promise<Stage> {
-  const simulator = await createSimulator({ remember: false });
-  const folder = mkdtempSync(join(tmpdir(), 'apnsd-soak-'));
-  const ca = join(folder, 'ca.pem');
-  writeFileSync(ca, simulator.ca);
-  const command = join(import.meta.dirname, '../../dist/cli/apnsd.js');
-  const flags = ['--listen', '127.0.0.1:0', '--gateway', `sandbox=${simulator.url}`, '--ca', ca];
-  const child = spawn(process.execPath, [command, 'serve', ...flags, ...more], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const exited = once(child, 'exit');
-  const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), exited]);
-  const [url = assert.fail(`it did not listen: ${line}`)] = /http:\S+/.exec(String(line)) ?? [];
-  await call(url, 'provision', 'app', simulator.certificate, 'sandbox');
-  return {
-    url,
-    peakMiB: () => peakMiB(child),
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL');
-      await exited;
-      await simulator.close();
-      rmSync(folder, { recursive: true });
-    },
-  };
-}
-
-function peakMiB({ pid, exitCode }: ChildProcess): number {
-  assert.equal(exitCode, null, 'the daemon died');
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024);
 }
