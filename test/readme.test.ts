@@ -7,7 +7,10 @@ import { maxMany } from '../src/client/client.js';
 import { settingsFrom } from '../src/client/settings.js';
 import { maxCalls } from '../src/daemon/system-methods.js';
 
-const readme = await readFile(join(import.meta.dirname, '../README.md'), 'utf8');
+const pages = ['README.md', 'src/client/README.md', 'src/daemon/README.md'].map((path) =>
+  readFile(join(import.meta.dirname, '..', path), 'utf8'),
+);
+const readme = (await Promise.all(pages)).join('\n');
 
 /** The number that a sentence has at `()`. */
 function told(sentence: RegExp): number {
@@ -16,7 +19,7 @@ function told(sentence: RegExp): number {
   return Number(digits.replaceAll(',', ''));
 }
 
-test('the numbers of the README are those of the code', () => {
+test('the numbers of the READMEs are those of the code', () => {
   assert.equal(told(/go together, up to ([\d,]+)\./), maxMembers);
   assert.equal(told(/never more than ([\d,]+) are under way/), maxMany);
   assert.equal(told(/A multicall takes up to ([\d,]+) calls/), maxCalls);

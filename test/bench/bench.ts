@@ -1,6 +1,6 @@
 /**
  * Measures how fast the package is, beside others: `npm run bench -- [--rounds N] [--scale N] [PART...]`, with parts
- * sender, path, latency, growth, codec and footprint. At full scale, path renews the README's chart and table.
+ * sender, path, latency, growth, codec and footprint. At full scale, path renews the chart and the table of README.md beside this.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,6 +32,6 @@ const root = join(import.meta.dirname, '../..');
 await writeFile(join(root, 'bench-results.json'), `${JSON.stringify(results, null, 2)}\n`);
 if (names.includes('path') && scale === 1) {
   await writeFile(join(import.meta.dirname, 'results.svg'), chartOf(results));
-  const readme = join(root, 'README.md');
+  const readme = join(import.meta.dirname, 'README.md');
   await writeFile(readme, withFigures(await readFile(readme, 'utf8'), results));
 }

@@ -1,4 +1,4 @@
-/** The README's figures, as Markdown: what the chart shows and what it leaves out. */
+/** The figures in README.md, as Markdown: what the chart shows and what it leaves out. */
 import { finder, own } from './part.js';
 import { fifty, fiveHundred, many, oneByOne } from './path.js';
 import type { Results } from './run-parts.js';
@@ -12,9 +12,9 @@ export const labels: Record<string, string> = {
 
 const region = /(<!-- written by npm run bench -->\n)[\s\S]*(<!-- until here -->)/;
 
-/** The README with new figures in place of the old ones. */
+/** README.md with new figures in place of the old ones. */
 export function withFigures(readme: string, results: Results): string {
-  if (!region.test(readme)) throw new Error('the README has no place for figures');
+  if (!region.test(readme)) throw new Error('README.md has no place for figures');
   const figures = `${tableOf(results)}\n\n${machineLine(results)}.\n`;
   return readme.replace(region, (_, begin, end) => `${begin}${figures}${end}`);
 }

@@ -15,7 +15,7 @@ import { callXml, post } from '../support/calling.js';
 import { run, serve } from '../support/command.js';
 import { file, folder } from '../support/folder.js';
 
-const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
+const readme = await readFile(join(import.meta.dirname, '../../src/daemon/README.md'), 'utf8');
 const listMethods = callXml('system.listMethods');
 
 /** What stands in parentheses at a flag's end is its default. */
@@ -29,7 +29,7 @@ const inHelp = new Map(
     }),
 );
 
-test('every flag stands in --help and in README, with the same default', () => {
+test('every flag stands in --help and in the README, with the same default', () => {
   const rows = readme.matchAll(/^\| `(--[^`]+)` \| ([^|]*) \| /gm);
   const inReadme = new Map([...rows].map(([, flag, value]) => [flag, value?.replaceAll('`', '')]));
   for (const flag of ['--version', '--help']) {

@@ -8,7 +8,9 @@ test('the quickstart prints its receipt and exits by itself', async () => {
   await using daemon = await startTestDaemon();
   await using quickstart = new Example('quickstart.ts', {
     APNSD_HOST: daemon.host,
-    APNSD_CERT: daemon.simulator.certificate,
+    APNSD_KEY: daemon.simulator.key.key,
+    APNSD_KEY_ID: daemon.simulator.key.keyId,
+    APNSD_TEAM_ID: daemon.simulator.key.teamId,
   });
   const { code, stdout, stderr } = await quickstart.ended;
   assert.equal(stderr, '');
