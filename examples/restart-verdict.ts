@@ -23,64 +23,95 @@ export interface Verdict {
 export function judge(pushes: Push[], reports: Report[], record: RecordedRequest[]): Verdict {
   const told = byToken(reports);
   const seen = byToken(record);
-  const rejected = new Map<string, number>();
-  const counts = { accepted: 0, healed: 0, repeats: 0, lost: 0, seenTwice: 0, otherId: 0 };
-  const faults: string[] = [];
-
-  for (const push of pushes) {
-    const blame = (what: string) => faults.push(`…${push.token.slice(-6)}: ${what}`);
-    const reported = told.get(push.token) ?? [];
-    const recorded = seen.get(push.token) ?? [];
-    const receipts = reported.flatMap((report) => ('receipt' in report ? [report.receipt] : []));
-    if (reported.length > 1) blame(`the app was told ${reported.length} times`);
-
-    const [receipt] = receipts;
-    const taken = recorded.some(({ status }) => status === 200);
-    if (!receipt || (receipt.status === 'accepted' && !taken)) counts.lost += 1;
-    if (!receipt) {
-      const [report] = reported;
-      blame(`no receipt: ${report && 'error' in report ? report.error : 'no word from the app'}`);
-    } else {
-      if (receipt.attempts > 1) counts.healed += 1;
-      counts.repeats += receipt.attempts - 1;
-      if (receipt.status === 'accepted') {
-        counts.accepted += 1;
-        if (!taken) blame('accepted, and Apple never saw it');
-      } else if (receipt.status === 'rejected') {
-        rejected.set(receipt.reason, (rejected.get(receipt.reason) ?? 0) + 1);
-        blame(`rejected: ${receipt.reason}`);
-      }
-    }
-
-    if (recorded.length > 1) counts.seenTwice += 1;
-    const ids = new Set([...receipts, ...recorded].map(({ id }) => id));
-    if (ids.size > 1) {
-      counts.otherId += 1;
-      blame(`it has ${ids.size} apns-ids`);
-    }
-    if (recorded.some(({ payload }) => !isDeepStrictEqual(payload, payloadOf(push)))) {
-      blame('Apple got another payload');
-    }
-  }
+  const found = pushes.map((push) =>
+    judgeOne(push, told.get(push.token) ?? [], seen.get(push.token) ?? []),
+  );
+  const faults = found.flatMap((one) => one.faults);
   const known = new Set(pushes.map(({ token }) => token));
   for (const token of [...told.keys(), ...seen.keys()]) {
-    if (!known.has(token)) faults.push(`…${token.slice(-6)}: nobody sent to it`);
+    if (!known.has(token)) faults.push(`${shown(token)}: nobody sent to it`);
   }
 
-  const reasons = [...rejected].map(([reason, count]) => ({ name: `rejected: ${reason}`, count }));
-  const ids = counts.otherId === 0 ? 'under one and the same apns-id' : 'see below';
+  const count = (holds: (one: Found) => boolean) => found.filter(holds).length;
+  const reasons = [...new Set(found.flatMap(({ rejected }) => rejected ?? []))].map((reason) => ({
+    name: `rejected: ${reason}`,
+    count: count(({ rejected }) => rejected === reason),
+  }));
+  const otherId = count(({ ids }) => ids > 1) > 0;
   return {
     rows: [
       { name: 'sent', count: pushes.length },
-      { name: 'accepted', count: counts.accepted },
+      { name: 'accepted', count: count(({ accepted }) => accepted) },
       ...(reasons.length > 0 ? reasons : [{ name: 'rejected', count: 0 }]),
-      { name: 'healed', count: counts.healed, note: 'took more than one attempt' },
-      { name: 'repeats', count: counts.repeats, note: 'attempts beyond the first' },
-      { name: 'lost', count: counts.lost, note: 'no receipt, or Apple never saw it' },
-      { name: 'seen twice by Apple', count: counts.seenTwice, note: ids },
+      {
+        name: 'healed',
+        count: count(({ repeats }) => repeats > 0),
+        note: 'took more than one attempt',
+      },
+      {
+        name: 'repeats',
+        count: found.reduce((sum, { repeats }) => sum + repeats, 0),
+        note: 'attempts beyond the first',
+      },
+      { name: 'lost', count: count(({ lost }) => lost), note: 'no receipt, or Apple never saw it' },
+      {
+        name: 'seen twice by Apple',
+        count: count(({ requests }) => requests > 1),
+        note: otherId ? 'see below' : 'under one and the same apns-id',
+      },
     ],
     faults,
   };
+}
+
+/** What became of one push. */
+interface Found {
+  accepted: boolean;
+  /** Apple's reason, where it said no. */
+  rejected: string | undefined;
+  lost: boolean;
+  repeats: number;
+  /** How many requests Apple saw, and under how many ids. */
+  requests: number;
+  ids: number;
+  faults: string[];
+}
+
+function judgeOne(push: Push, reported: Report[], recorded: RecordedRequest[]): Found {
+  const receipts = reported.flatMap((report) => ('receipt' in report ? [report.receipt] : []));
+  const [receipt] = receipts;
+  const accepted = receipt?.status === 'accepted';
+  const rejected = receipt?.status === 'rejected' ? receipt.reason : undefined;
+  const unseen = accepted && !recorded.some(({ status }) => status === 200);
+  const ids = new Set([...receipts, ...recorded].map(({ id }) => id)).size;
+  const faults: [blame: boolean, what: string][] = [
+    [reported.length > 1, `the app was told ${reported.length} times`],
+    [receipt === undefined, `no receipt: ${errorIn(reported[0])}`],
+    [unseen, 'accepted, and Apple never saw it'],
+    [rejected !== undefined, `rejected: ${rejected}`],
+    [ids > 1, `it has ${ids} apns-ids`],
+    [
+      recorded.some(({ payload }) => !isDeepStrictEqual(payload, payloadOf(push))),
+      'Apple got another payload',
+    ],
+  ];
+  return {
+    accepted,
+    rejected,
+    lost: receipt === undefined || unseen,
+    repeats: (receipt?.attempts ?? 1) - 1,
+    requests: recorded.length,
+    ids,
+    faults: faults.flatMap(([blame, what]) => (blame ? [`${shown(push.token)}: ${what}`] : [])),
+  };
+}
+
+function errorIn(report: Report | undefined): string {
+  return report && 'error' in report ? report.error : 'no word from the app';
+}
+
+function shown(token: string): string {
+  return `…${token.slice(-6)}`;
 }
 
 function byToken<T extends { token: string }>(items: T[]): Map<string, T[]> {

@@ -2,8 +2,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Payload } from '../../src/notification/notification.js';
 import { serve } from '../support/child.js';
+import type { BenchSender, Target } from './bench-sender.js';
 import type { Figures } from './part.js';
-import { type BenchSender, type SenderName, senders, type Target } from './senders.js';
+import { type SenderName, senders } from './senders.js';
 
 /** Before what is measured: code that is used often is compiled by then, and connections are open. */
 const warmUp = 30_000;

@@ -1,9 +1,10 @@
 /** Measures one load in processes of its own: with a sender in the app's process, or with the client and a daemon. */
 import { join } from 'node:path';
 import { Child } from '../support/child.js';
+import type { Target } from './bench-sender.js';
 import type { LoadFunctions } from './load.js';
 import type { Figures } from './part.js';
-import type { SenderName, Target } from './senders.js';
+import type { SenderName } from './senders.js';
 import { appName, providerKey, type Sink, startDaemon } from './stage.js';
 
 export interface Load {

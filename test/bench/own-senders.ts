@@ -7,7 +7,7 @@ import type { Verdict } from '../../dist/apns/verdict.js';
 import { Apps } from '../../dist/daemon/apps.js';
 import { checkNotification } from '../../dist/notification/check.js';
 import { certificate } from '../apns/certificate.js';
-import type { BenchSender, Target } from './senders.js';
+import type { BenchSender, Target } from './bench-sender.js';
 
 /** The daemon's whole way but XML-RPC: credentials, checks, headers, repeats, verdict. */
 export async function startOwn(target: Target & { certificate: boolean }): Promise<BenchSender> {

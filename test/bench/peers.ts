@@ -3,7 +3,7 @@ import { sign } from 'node:crypto';
 import { connect } from 'node:http2';
 import { createRequire } from 'node:module';
 import type { Payload } from '../../src/notification/notification.js';
-import type { BenchSender, Target } from './senders.js';
+import type { BenchSender, Target } from './bench-sender.js';
 
 /** What one does with Node alone: one session, one stream for each notification. */
 export async function startLoop({ gateway, ca, topic, ...key }: Target): Promise<BenchSender> {
