@@ -13,7 +13,8 @@ import {
   token,
   until,
 } from '../support/clients.js';
-import { freePort, goodDaemon, scriptedDaemon } from '../support/scripted-daemon.js';
+import { goodDaemon, scriptedDaemon } from '../support/scripted-daemon.js';
+import { slammedDoor } from '../support/slammed-door.js';
 
 test('configure does no I/O, however often', async () => {
   await using daemon = await scriptedDaemon(goodDaemon);
@@ -76,16 +77,15 @@ test('new credentials do not disturb what is at the daemon, and come before the 
 });
 
 test('who waits for a host that is away goes to a new one at once', async () => {
-  await using client = clientOf(`http://127.0.0.1:${await freePort()}/`, {
+  await using door = await slammedDoor();
+  await using client = clientOf(`http://127.0.0.1:${door.port}/`, {
     retry: { firstDelayMs: 1_000_000, maxDelayMs: 1_000_000 },
   });
-  const healing = new Promise((resolve) => client.once('healing', resolve));
   const healed: unknown[] = [];
   client.on('healed', (event) => healed.push(event));
   const call = client.notify(token, 'x');
-  await healing;
-  // One knock was in vain, and the pause after it is long.
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  // The call and one knock were in vain, and the pause after it is long.
+  await until(() => door.knocks() === 2);
   await using daemon = await scriptedDaemon(goodDaemon);
   client.configure({ host: daemon.url, initial: [app] });
   assert.equal((await call).status, 'accepted');

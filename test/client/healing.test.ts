@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { test } from 'node:test';
 import {
   ApnsUnavailableError,
@@ -23,6 +21,7 @@ import {
   type Script,
   scriptedDaemon,
 } from '../support/scripted-daemon.js';
+import { slammedDoor } from '../support/slammed-door.js';
 
 test('the first notify provisions its app, and no other; the next needs no more', async () => {
   await using daemon = await scriptedDaemon(goodDaemon);
@@ -161,24 +160,8 @@ test('provision() names each app that failed', async () => {
   await client.provision();
 });
 
-/** Hangs up on every connection, and counts them. */
-async function slammedDoor(port: number) {
-  const server = createServer((socket) => {
-    knocks += 1;
-    socket.on('error', () => undefined).destroy();
-  });
-  let knocks = 0;
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    knocks: () => knocks,
-    port: (server.address() as AddressInfo).port,
-    close: () => new Promise((resolve) => server.close(resolve)),
-  };
-}
-
 test('ten thousand waiting callers knock once a backoff step', async () => {
-  const door = await slammedDoor(0);
+  const door = await slammedDoor();
   await using client = clientOf(`http://127.0.0.1:${door.port}/`, {
     retry: { firstDelayMs: 20, factor: 2, maxDelayMs: 100 },
   });
@@ -318,7 +301,7 @@ test('close lets what is at the daemon finish and rejects what waits', async () 
   const away = clientOf(`http://127.0.0.1:${await freePort()}/`);
   const waiting = Array.from({ length: 100 }, () => away.notify(token, 'x'));
   const results = Promise.allSettled(waiting);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await once(away, 'healing');
   await away.close();
   for (const result of await results) {
     assert.ok(result.status === 'rejected' && result.reason instanceof ClosedError);

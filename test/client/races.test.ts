@@ -38,12 +38,12 @@ import {
 } from '../support/clients.js';
 import {
   answerEach,
-  freePort,
   goodDaemon,
   type Script,
   type ScriptedDaemon,
   scriptedDaemon,
 } from '../support/scripted-daemon.js';
+import { slammedDoor } from '../support/slammed-door.js';
 
 const forgotten: Script = () => new Fault(404, 'who is that?');
 const garbage: Script = (_, response) => void response.end('<html>');
@@ -305,19 +305,20 @@ test('rule 3, close while healing: a knock that hangs holds nobody', async () =>
 });
 
 test('rule 3, abort while healing: when the last has left nobody knocks, and the next goes on where they were', async () => {
-  const port = await freePort();
-  await using client = clientOf(`http://127.0.0.1:${port}/`);
+  const door = await slammedDoor();
+  await using client = clientOf(`http://127.0.0.1:${door.port}/`);
   const healed: number[] = [];
   client.on('healed', ({ attempts }) => healed.push(attempts));
   const controller = new AbortController();
   const { signal } = controller;
   const calls = Array.from({ length: 3 }, () => client.notify(token, 'x', null, null, { signal }));
   const reasons = Promise.all(calls.map(reasonOf));
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await until(() => door.knocks() > 2);
   controller.abort();
   assert.deepEqual(new Set(await reasons), new Set([signal.reason]));
-  await using daemon = await scriptedDaemon(goodDaemon, port);
-  // Longer than the longest pause between knocks.
+  await door.close();
+  await using daemon = await scriptedDaemon(goodDaemon, door.port);
+  // Longer than the longest pause between knocks: nobody may come.
   await new Promise((resolve) => setTimeout(resolve, 60));
   assert.deepEqual(daemon.methods(), []);
   await client.notify(token, 'x');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { createDaemon, type Daemon } from '../../src/daemon/index.js';
 import {
@@ -58,7 +59,7 @@ test('an app that starts before its daemon waits for it', async () => {
   const port = await freePort();
   await using client = clientFor(simulator, port);
   const early = client.notify(token, 'early');
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await once(client, 'healing');
   await using _ = await daemonFor(simulator, `127.0.0.1:${port}`);
   assert.equal((await early).status, 'accepted');
 });
