@@ -1,8 +1,6 @@
-export { type CallOptions, Client, createClient } from './client/client.js';
-export { configure, feedback, notify, notifyMany } from './client/default-client.js';
-export type { ClientEvents, Listeners } from './client/events.js';
-export type { DeadToken } from './client/feedback.js';
-export type { AnyIterable, FailedOutcome, Outcome } from './client/notify-many.js';
+export { type CallOptions, Client, createClient } from './client/api/client.js';
+export { configure, feedback, notify, notifyMany } from './client/api/default-client.js';
+export type { ClientEvents, Listeners } from './client/api/events.js';
 export type {
   App,
   CertificateApp,
@@ -10,13 +8,15 @@ export type {
   Options,
   RetryOptions,
   TlsOptions,
-} from './client/options.js';
+} from './client/api/options.js';
 export type {
   AcceptedReceipt,
   Receipt,
   RejectedReceipt,
   SubmittedReceipt,
-} from './client/receipt.js';
+} from './client/api/receipt.js';
+export type { DeadToken } from './client/feedback.js';
+export type { AnyIterable, FailedOutcome, Outcome } from './client/notify-many.js';
 export {
   ApnsdError,
   ApnsUnavailableError,

@@ -296,7 +296,7 @@ test('the daemon and the testing tools can be imported and required', async () =
 });
 
 test('nothing behind its doors can be imported', async () => {
-  const wrong = node('inside.mjs', `import 'apnsd/dist/client/client.js';`);
+  const wrong = node('inside.mjs', `import 'apnsd/dist/client/api/client.js';`);
   await assert.rejects(wrong, /ERR_PACKAGE_PATH_NOT_EXPORTED/);
 });
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { maxMembers } from '../src/client/batch.js';
-import { maxMany } from '../src/client/client.js';
-import { settingsFrom } from '../src/client/settings.js';
-import { maxCalls } from '../src/daemon/system-methods.js';
+import { maxMany } from '../src/client/api/client.js';
+import { maxMembers } from '../src/client/batching/batch.js';
+import { settingsFrom } from '../src/client/config/settings.js';
+import { maxCalls } from '../src/daemon/methods/system.js';
 
 const pages = ['README.md', 'src/client/README.md', 'src/daemon/README.md'].map((path) =>
   readFile(join(import.meta.dirname, '..', path), 'utf8'),

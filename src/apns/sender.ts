@@ -1,7 +1,8 @@
 /** The one door between the daemon and Apple: what a request is, how it can end, and what sends it. */
-import type { Limits } from './limits.js';
-import type { Flow } from './line.js';
-import type { Log } from './log.js';
+
+import type { Log } from '../log.js';
+import type { Flow } from './http2/fair-queue.js';
+import type { Limits } from './http2/limits.js';
 
 /** One HTTP/2 request to Apple. */
 export interface ApnsRequest {

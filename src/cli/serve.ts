@@ -1,6 +1,7 @@
 /** `apnsd serve`: the daemon as a process. */
+
+import { jsonLog, type Log } from '../daemon/config/json-log.js';
 import { createDaemon, type Daemon } from '../daemon/daemon.js';
-import { jsonLog, type Log } from '../daemon/log.js';
 import { version } from '../daemon/version.js';
 import { failure } from './failure.js';
 import { lineWriter } from './output.js';

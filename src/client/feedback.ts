@@ -1,9 +1,9 @@
 /** Reads the daemon's lists of dead tokens, acknowledging each list by the call after it. */
 import { ProtocolError } from '../errors.js';
 import type { FeedbackResult } from '../rpc/methods.js';
-import type { AttemptOptions } from './attempt-options.js';
-import type { Footing } from './footing.js';
-import { feedbackEntries } from './pyapns.js';
+import type { Footing } from './healing/daemon-session.js';
+import { feedbackEntries } from './xmlrpc/pyapns.js';
+import type { AttemptOptions } from './xmlrpc/request-options.js';
 
 export interface DeadToken {
   token: string;

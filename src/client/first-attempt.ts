@@ -1,11 +1,11 @@
 /** A notification's first attempt, which is nearly always enough: one object that its request tells, without a promise. */
 import type { WrittenAnswer } from '../rpc/methods.js';
-import type { Member } from './batch.js';
-import type { Awaited, Call } from './call.js';
-import type { Footing } from './footing.js';
-import { type Receipt, receiptOf } from './receipt.js';
-import type { Letter } from './send.js';
-import type { LaneName } from './sharing.js';
+import { type Receipt, receiptOf } from './api/receipt.js';
+import type { Member } from './batching/batch.js';
+import type { LaneName } from './batching/batchers.js';
+import type { Letter } from './batching/send-codec.js';
+import type { Awaited, Call } from './calls/call.js';
+import type { Footing } from './healing/daemon-session.js';
 
 /** Gives what the daemon answered, which is no receipt; throws where there is no answer. */
 export type FirstOutcome = () => WrittenAnswer | undefined;

@@ -1,9 +1,9 @@
 /** Sends any number of notifications in bounded memory: takes from the source only as fast as outcomes are taken. */
 import { ApnsdError } from '../errors.js';
-import type { Call, Caller } from './call.js';
+import type { Receipt } from './api/receipt.js';
+import type { Letter } from './batching/send-codec.js';
+import type { Call, Caller } from './calls/call.js';
 import { type Feed, Outcomes } from './outcomes.js';
-import type { Receipt } from './receipt.js';
-import type { Letter } from './send.js';
 
 export type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
 

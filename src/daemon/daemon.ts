@@ -1,19 +1,19 @@
 /** The daemon: XML-RPC in, persistent connections to Apple out. */
 import { setMaxListeners } from 'node:events';
-import { createPool } from '../apns/pool.js';
-import { ProviderTokens } from '../apns/provider-token.js';
-import { loadRc2 } from '../apns/rc2.js';
+import { ProviderTokens } from '../apns/credentials/provider-token.js';
+import { loadRc2 } from '../apns/credentials/rc2.js';
+import { createPool } from '../apns/http2/pool.js';
 import { ApnsdError, ConfigError, ProvisionError } from '../errors.js';
-import { Answers } from './answers.js';
-import { Apps, type Checked } from './apps.js';
-import { CredentialsWatch } from './credentials-watch.js';
-import { Front } from './front.js';
-import { callMethod } from './method-table.js';
-import { readEntry } from './methods.js';
-import { type DaemonOptions, settingsFrom } from './settings.js';
+import { Apps, type Checked } from './apps/apps.js';
+import { CredentialsWatch } from './apps/watch.js';
+import { type DaemonOptions, settingsFrom } from './config/settings.js';
+import { Answers } from './dedup/deduplicator.js';
+import { Front } from './http/server.js';
+import { readEntry } from './methods/methods.js';
+import { callMethod } from './methods/table.js';
 import { version } from './version.js';
 
-export type { DaemonOptions } from './settings.js';
+export type { DaemonOptions } from './config/settings.js';
 
 /** What callers and daemon prove themselves with. */
 export type DaemonKeys = Pick<DaemonOptions, 'secrets' | 'tls'>;

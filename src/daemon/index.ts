@@ -1,2 +1,2 @@
+export { jsonLog, type Log } from './config/json-log.js';
 export { createDaemon, type Daemon, type DaemonKeys, type DaemonOptions } from './daemon.js';
-export { jsonLog, type Log } from './log.js';

@@ -1,12 +1,12 @@
 /** Ours: what the daemon sends with, alone, and the client with a daemon. */
-import type { CredentialsSource } from '../../dist/apns/credentials.js';
-import { Draft } from '../../dist/apns/draft.js';
-import { createPool } from '../../dist/apns/pool.js';
-import { ProviderTokens } from '../../dist/apns/provider-token.js';
+import type { CredentialsSource } from '../../dist/apns/credentials/credentials.js';
+import { ProviderTokens } from '../../dist/apns/credentials/provider-token.js';
+import { createPool } from '../../dist/apns/http2/pool.js';
+import { Draft } from '../../dist/apns/request.js';
 import type { Verdict } from '../../dist/apns/verdict.js';
-import { Apps } from '../../dist/daemon/apps.js';
+import { Apps } from '../../dist/daemon/apps/apps.js';
 import { checkNotification } from '../../dist/notification/check.js';
-import { certificate } from '../apns/certificate.js';
+import { certificate } from '../support/certificate.js';
 import type { BenchSender, Target } from './bench-sender.js';
 
 /** The daemon's whole way but XML-RPC: credentials, checks, headers, repeats, verdict. */

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { certificate } from '../apns/certificate.js';
+import { certificate } from '../support/certificate.js';
 import { serve } from '../support/child.js';
 
 const server = createSecureServer({ ...certificate(), settings: { maxConcurrentStreams: 1000 } });

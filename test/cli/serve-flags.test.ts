@@ -9,7 +9,7 @@ import {
   readOptions,
   serveHelp,
 } from '../../src/cli/serve-flags.js';
-import { settingsFrom } from '../../src/daemon/settings.js';
+import { settingsFrom } from '../../src/daemon/config/settings.js';
 import { createAuthority } from '../../src/testing/index.js';
 import { callXml, post } from '../support/calling.js';
 import { run, serve } from '../support/command.js';

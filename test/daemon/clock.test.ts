@@ -1,8 +1,8 @@
 /** A wall clock that is set changes nothing that the daemon waits for or remembers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Answers } from '../../src/daemon/answers.js';
-import { Digest, Fingerprint } from '../../src/daemon/fingerprint.js';
+import { Answers } from '../../src/daemon/dedup/deduplicator.js';
+import { Digest, Fingerprint } from '../../src/daemon/dedup/fingerprint.js';
 import { startTestDaemon } from '../../src/testing/index.js';
 import { call, send } from '../support/calling.js';
 

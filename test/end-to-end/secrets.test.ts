@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { inspect } from 'node:util';
 import createDebug from 'debug';
-import { jsonLog } from '../../src/daemon/log.js';
+import { jsonLog } from '../../src/daemon/config/json-log.js';
 import { type App, ConfigError, CredentialsError, createClient } from '../../src/index.js';
 import { startTestDaemon } from '../../src/testing/index.js';
 import { call } from '../support/calling.js';
@@ -40,7 +40,7 @@ async function startAll() {
   const encrypted = createPrivateKey(keyPem)
     .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase })
     .toString();
-  const p12 = await readFile(join(import.meta.dirname, '../apns/p12/keychain.p12'));
+  const p12 = await readFile(join(import.meta.dirname, '../apns/credentials/p12/keychain.p12'));
   const secrets = [
     ...piecesOf(keyPem.replace(/-----.*-----/g, '')),
     ...piecesOf(simulator.key.key.replace(/-----.*-----/g, '')),

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createPool } from '../../src/apns/pool.js';
-import { later, request, word } from '../apns/scripted-server.js';
+import { createPool } from '../../src/apns/http2/pool.js';
+import { later, request, word } from '../apns/http2/scripted-server.js';
 
 interface Soaked {
   /** How many ended how. */

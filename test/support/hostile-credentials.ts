@@ -1,6 +1,6 @@
 /** Credentials that are there to keep the daemon busy, or to fill its memory. */
 import { generateKeyPairSync } from 'node:crypto';
-import type { CredentialsSource } from '../../src/apns/credentials.js';
+import type { CredentialsSource } from '../../src/apns/credentials/credentials.js';
 import {
   bitString,
   certificate,

@@ -1,5 +1,5 @@
 /** A daemon's log, kept for a test to read and to wait for. */
-import type { Log } from '../../src/daemon/log.js';
+import type { Log } from '../../src/daemon/config/json-log.js';
 
 export interface LogBook {
   log: Log;

@@ -1,0 +1,188 @@
+/** The queue of calls that share requests: the first goes at once, those that come while requests are under way go together. */
+import { InvalidArgumentError, ProtocolError } from '../../errors.js';
+import { expired } from '../../notification/expiration.js';
+import { Fault } from '../../rpc/faults.js';
+import type { WrittenAnswer } from '../../rpc/methods.js';
+import { isNoSuchMethod } from '../xmlrpc/pyapns.js';
+import type { AttemptOptions } from '../xmlrpc/request-options.js';
+import { Batch, type Member } from './batch.js';
+import { encodeSend, readAnswers } from './send-codec.js';
+
+export interface Route {
+  /** Whether requests may still go this way. */
+  stands: () => boolean;
+  send: (text: string, options: AttemptOptions) => Promise<unknown>;
+  /** What a request has. */
+  timeoutMs: () => number;
+}
+
+/** While requests are under way the next one fills for so long, for each of them: a slow daemon gets fewer and fuller ones. */
+const paceMs = 2;
+/** Enough for a request not to wait for more: what it costs by itself is little for each then. */
+const fewMembers = 16;
+/** Keeps the daemon busy; with more, each would wait longer for the same. */
+const maxRecent = 8;
+/** A request that is away for longer waits for Apple, not for the daemon: it takes no other's place. */
+const recentMs = 50;
+/** Each has a connection. */
+const maxUnderWay = 32;
+
+export class Lane {
+  readonly #route: Route;
+  readonly #waiting: Batch[] = [];
+  #underWay = 0;
+  /** Of these, those that left in the last moments. */
+  #recent = 0;
+  /** When one left last, in milliseconds of performance.now. */
+  #leftAt = 0;
+  #immediate: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(route: Route) {
+    this.#route = route;
+  }
+
+  join(member: Member): void {
+    if (!this.#waiting.at(-1)?.takes(member)) this.#add(member);
+    this.#look();
+  }
+
+  #add(member: Member, alone = false): void {
+    const batch = new Batch(alone);
+    batch.takes(member);
+    this.#waiting.push(batch);
+  }
+
+  get #free(): boolean {
+    return this.#recent < maxRecent && this.#underWay < maxUnderWay;
+  }
+
+  #look(): void {
+    while (this.#free) {
+      const [first] = this.#waiting;
+      if (!first) return;
+      if (first.full || this.#waiting.length > 1) this.#depart();
+      else {
+        this.#leaveSoon(first);
+        return;
+      }
+    }
+  }
+
+  /** At the end of this turn where nothing is under way: whoever calls in the same turn comes along. */
+  #leaveSoon(first: Batch): void {
+    if (this.#immediate) return;
+    const enough = first.members.length >= fewMembers;
+    const restMs = enough ? 0 : this.#leftAt + paceMs * this.#underWay - performance.now();
+    if (restMs > 0 && this.#underWay > 0) this.#timer ??= setTimeout(() => this.#leave(), restMs);
+    else this.#immediate = setImmediate(() => this.#leave());
+  }
+
+  #leave(): void {
+    this.#immediate = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#free) this.#depart();
+    this.#look();
+  }
+
+  #depart(): void {
+    if (!this.#route.stands()) {
+      const lost = this.#waiting.splice(0).flatMap(({ members }) => members);
+      for (const member of lost) member.answered(undefined);
+      return;
+    }
+    const batch = this.#waiting.shift();
+    const members = batch?.members.filter(mayLeave) ?? [];
+    const more = this.#underWay > 0 || batch?.full;
+    for (const part of more ? [members] : halves(members)) {
+      if (part.length > 0) void this.#send(part);
+    }
+  }
+
+  async #send(members: Member[]): Promise<void> {
+    const giveBack = this.#takePlace();
+    let waiting = members.length;
+    let giveUp: ((reason: unknown) => void) | undefined;
+    const look = () => {
+      if (waiting === 0) giveUp?.(new Error('nobody waits for it'));
+    };
+    const left = () => {
+      waiting -= 1;
+      look();
+    };
+    const begun: AttemptOptions['begun'] = (end) => {
+      giveUp = end;
+      look();
+    };
+    for (const member of members) {
+      member.left = left;
+      member.call.departs();
+    }
+    let answers: WrittenAnswer[];
+    try {
+      const timeoutMs = this.#route.timeoutMs();
+      const text = encodeSend(members, timeoutMs);
+      const answer = await this.#route.send(text, { timeoutMs, begun });
+      answers = readAnswers(answer, members.length);
+    } catch (error) {
+      this.#failed(members, error);
+      giveBack();
+      return;
+    }
+    let position = 0;
+    for (const member of members) {
+      member.left = undefined;
+      member.answered(answers[position]);
+      position += 1;
+    }
+    giveBack();
+  }
+
+  #failed(members: Member[], error: unknown): void {
+    const apart = members.length > 1 && isOfOne(error);
+    for (const member of members) {
+      member.left = undefined;
+      if (apart) this.#add(member, true);
+      else member.failed(error);
+    }
+  }
+
+  #takePlace(): () => void {
+    this.#leftAt = performance.now();
+    this.#underWay += 1;
+    this.#recent += 1;
+    let recent = true;
+    const age = () => {
+      if (recent) this.#recent -= 1;
+      recent = false;
+      this.#look();
+    };
+    const timer = setTimeout(age, recentMs);
+    return () => {
+      clearTimeout(timer);
+      this.#underWay -= 1;
+      age();
+    };
+  }
+}
+
+/** So that the daemon is at one half while we are at the other; a few stay together. */
+function halves(members: Member[]): Member[][] {
+  const half = Math.floor(members.length / 2);
+  return half < fewMembers ? [members] : [members.slice(0, half), members.slice(half)];
+}
+
+/** Looked at when the request leaves. */
+function mayLeave(member: Member): boolean {
+  if (member.call.ended) return false;
+  const tooLate = expired(member.letter.encoded.checked.expiration);
+  if (tooLate) member.failed(tooLate);
+  return !tooLate;
+}
+
+/** The request was refused for what it holds: one of its members may be to blame, and none of the others may fail for it. */
+function isOfOne(error: unknown): boolean {
+  if (error instanceof InvalidArgumentError) return true;
+  return error instanceof ProtocolError && error.cause instanceof Fault && !isNoSuchMethod(error);
+}
