@@ -2,12 +2,12 @@
 import { maxTimerMs } from './validation.js';
 
 /** What can wait. The links are the clock's own: sets and timers of each would cost more than all the rest of it. */
-export abstract class Waiting {
+export abstract class WithDeadline {
   /** In milliseconds of performance.now, which goes on evenly whatever the system's clock is set to. */
   readonly deadline: number;
-  moment: Moment | undefined;
-  sooner: Waiting | undefined;
-  later: Waiting | undefined;
+  moment: TimerBucket | undefined;
+  sooner: WithDeadline | undefined;
+  later: WithDeadline | undefined;
 
   constructor(deadline: number) {
     this.deadline = deadline;
@@ -17,16 +17,16 @@ export abstract class Waiting {
 }
 
 /** Those whose deadlines come to the same. */
-interface Moment {
+interface TimerBucket {
   number: number;
-  first: Waiting | undefined;
+  first: WithDeadline | undefined;
 }
 
 /** How late a deadline may come. */
 const momentMs = 16;
 
-export class Deadlines<W extends Waiting> {
-  readonly #moments = new Map<number, Moment>();
+export class Deadlines<W extends WithDeadline> {
+  readonly #moments = new Map<number, TimerBucket>();
   #timer: NodeJS.Timeout | undefined;
   /** The moment for which the timer is set. */
   #next = Number.POSITIVE_INFINITY;
@@ -50,7 +50,7 @@ export class Deadlines<W extends Waiting> {
     if (number < this.#next) this.#wakeAt(number);
   }
 
-  delete(waiting: Waiting): void {
+  delete(waiting: WithDeadline): void {
     const { moment, sooner, later } = waiting;
     if (!moment) return;
     if (sooner) sooner.later = later;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Deadlines, Waiting } from '../src/deadlines.js';
+import { Deadlines, WithDeadline } from '../src/deadlines.js';
 import { maxTimerMs } from '../src/validation.js';
 
-class Wait extends Waiting {
+class Wait extends WithDeadline {
   readonly expired: Promise<number>;
   expire!: () => void;
 

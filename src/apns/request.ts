@@ -3,7 +3,7 @@ import type { CheckedNotification } from '../notification/check.js';
 import { rulesOf } from '../notification/push-type.js';
 import type { ApnsRequest } from './sender.js';
 
-export class Draft {
+export class RequestTemplate {
   readonly #notification: CheckedNotification;
   /** What its receivers share, while the app's topic stays. */
   #headers: ApnsRequest['headers'] = [];

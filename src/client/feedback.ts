@@ -1,9 +1,9 @@
 /** Reads the daemon's lists of dead tokens, acknowledging each list by the call after it. */
 import { ProtocolError } from '../errors.js';
 import type { FeedbackResult } from '../rpc/methods.js';
-import type { Footing } from './healing/daemon-session.js';
+import type { DaemonSession } from './healing/daemon-session.js';
 import { feedbackEntries } from './xmlrpc/pyapns.js';
-import type { AttemptOptions } from './xmlrpc/request-options.js';
+import type { RequestOptions } from './xmlrpc/request-options.js';
 
 export interface DeadToken {
   token: string;
@@ -21,9 +21,13 @@ export class FeedbackLists {
   /** By app: what acknowledges the list that its caller got last. */
   readonly #cursors = new Map<string, string>();
 
-  async read(appId: string, footing: Footing, attempt: AttemptOptions): Promise<FeedbackList> {
+  async read(
+    appId: string,
+    footing: DaemonSession,
+    attempt: RequestOptions,
+  ): Promise<FeedbackList> {
     const { transport } = footing;
-    return footing.either<FeedbackList>(
+    return footing.callWithFallback<FeedbackList>(
       async () => {
         const params = [appId, this.#cursors.get(appId) ?? ''];
         return readList(await transport.call('apnsd.feedback', params, attempt));

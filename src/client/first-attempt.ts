@@ -2,10 +2,10 @@
 import type { WrittenAnswer } from '../rpc/methods.js';
 import { type Receipt, receiptOf } from './api/receipt.js';
 import type { Member } from './batching/batch.js';
-import type { LaneName } from './batching/batchers.js';
+import type { QueueName } from './batching/batchers.js';
 import type { Letter } from './batching/send-codec.js';
 import type { Awaited, Call } from './calls/call.js';
-import type { Footing } from './healing/daemon-session.js';
+import type { DaemonSession } from './healing/daemon-session.js';
 
 /** Gives what the daemon answered, which is no receipt; throws where there is no answer. */
 export type FirstOutcome = () => WrittenAnswer | undefined;
@@ -21,16 +21,16 @@ export interface Surroundings {
 export class FirstAttempt implements Member, Awaited {
   readonly call: Call<Receipt>;
   readonly letter: Letter;
-  readonly footing: Footing;
-  readonly lane: LaneName;
+  readonly footing: DaemonSession;
+  readonly lane: QueueName;
   left: (() => void) | undefined;
   readonly #around: Surroundings;
 
   constructor(
     call: Call<Receipt>,
     letter: Letter,
-    footing: Footing,
-    lane: LaneName,
+    footing: DaemonSession,
+    lane: QueueName,
     around: Surroundings,
   ) {
     this.call = call;

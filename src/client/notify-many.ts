@@ -3,7 +3,7 @@ import { ApnsdError } from '../errors.js';
 import type { Receipt } from './api/receipt.js';
 import type { Letter } from './batching/send-codec.js';
 import type { Call, Caller } from './calls/call.js';
-import { type Feed, Outcomes } from './outcomes.js';
+import { type OutcomeSource, Outcomes } from './outcomes.js';
 
 export type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
 
@@ -20,7 +20,7 @@ export interface FailedOutcome {
   error: ApnsdError;
 }
 
-export interface Surroundings<T> {
+export interface NotifyManyDeps<T> {
   /** @throws ApnsdError for an item that can't be sent */
   write: (item: T) => Letter;
   start: (letter: Letter, caller: Caller<Receipt>) => Call<Receipt>;
@@ -35,10 +35,10 @@ export interface Surroundings<T> {
 
 type Source<T> = Iterator<T> | AsyncIterator<T>;
 
-export class Many<T> implements Feed {
+export class NotifyMany<T> implements OutcomeSource {
   readonly outcomes = new Outcomes<Outcome>(this);
   readonly #source: Source<T>;
-  readonly #around: Surroundings<T>;
+  readonly #around: NotifyManyDeps<T>;
   readonly #open: Item[] = [];
   #next = 0;
   /** The source was asked for its next, or an item waits for room. */
@@ -49,20 +49,20 @@ export class Many<T> implements Feed {
   #stopped = false;
   readonly #onAbort = () => this.#abort();
 
-  constructor(source: AnyIterable<T>, around: Surroundings<T>) {
+  constructor(source: AnyIterable<T>, around: NotifyManyDeps<T>) {
     this.#source =
       Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
     this.#around = around;
   }
 
-  asked(): void {
+  onAsked(): void {
     if (!this.#begun) this.#begin();
     this.#fill();
     this.#look(true);
   }
 
   /** What has left finishes, and nobody is told; what waits is not sent. */
-  async stop(): Promise<void> {
+  async onStopped(): Promise<void> {
     if (this.#stopped) return;
     this.#finish();
     for (const { call } of [...this.#open]) {
@@ -210,9 +210,13 @@ class Item implements Caller<Receipt> {
   call: Call<Receipt> | undefined;
   /** Among those that are open. */
   place = 0;
-  readonly #many: Pick<Many<never>, 'succeeded' | 'failed'>;
+  readonly #many: Pick<NotifyMany<never>, 'succeeded' | 'failed'>;
 
-  constructor(index: number, letter: Letter, many: Pick<Many<never>, 'succeeded' | 'failed'>) {
+  constructor(
+    index: number,
+    letter: Letter,
+    many: Pick<NotifyMany<never>, 'succeeded' | 'failed'>,
+  ) {
     this.index = index;
     this.letter = letter;
     this.#many = many;

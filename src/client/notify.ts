@@ -14,22 +14,22 @@ import { newId } from '../notification/new-id.js';
 import type { Notification } from '../notification/notification.js';
 import type { Emit } from './api/events.js';
 import { expectPending, type Receipt, receiptOf } from './api/receipt.js';
-import type { LaneName, Sharing } from './batching/batchers.js';
-import { type Encoded, encode, type Letter } from './batching/send-codec.js';
+import type { Batchers, QueueName } from './batching/batchers.js';
+import { type EncodedNotification, encode, type Letter } from './batching/send-codec.js';
 import type { Call, Caller, CallLimits } from './calls/call.js';
 import { type Attempt, again, type Calls } from './calls/calls.js';
 import type { Settings } from './config/settings.js';
 import { FirstAttempt, type FirstOutcome, type Surroundings } from './first-attempt.js';
-import type { Footing } from './healing/daemon-session.js';
+import type { DaemonSession } from './healing/daemon-session.js';
 import type { Healing } from './healing/healing.js';
-import { notifyParams, type Turns } from './xmlrpc/pyapns.js';
+import { type FirstNotifications, notifyParams } from './xmlrpc/pyapns.js';
 
 const debug = createDebug('apnsd:client');
 
 export interface SendingOptions {
   calls: Calls;
   healing: Healing;
-  sharing: Sharing;
+  sharing: Batchers;
   settings: () => Settings;
   emit: Emit;
 }
@@ -39,7 +39,7 @@ export class Sending {
   /** One for all of them. */
   readonly #firstAttempts: Surroundings = {
     succeeded: ({ call, footing }, receipt) => {
-      this.#options.healing.answered(call.appId, footing);
+      this.#options.healing.onAnswer(call.appId, footing);
       this.#tell(call.appId, receipt);
       call.succeed(receipt);
     },
@@ -82,26 +82,26 @@ export class Sending {
     appId: string,
     letter: Letter,
     limits: CallLimits,
-    lane: LaneName,
+    lane: QueueName,
     caller: Caller<Receipt>,
   ): Call<Receipt> {
     const { calls, healing, sharing } = this.#options;
     const call = calls.open(appId, limits, caller);
-    const footing = healing.standing(appId);
-    if (footing?.hasOurs) {
+    const footing = healing.currentSession(appId);
+    if (footing?.supportsApnsd) {
       const first = new FirstAttempt(call, letter, footing, lane, this.#firstAttempts);
-      sharing.join(footing, lane, first);
+      sharing.add(footing, lane, first);
     } else calls.attempt(call, this.#attempt(letter, lane));
     return call;
   }
 
   /** @param begun gives, or throws, what came of the first one */
-  #attempt(letter: Letter, lane: LaneName, begun?: FirstOutcome): Attempt<Receipt> {
+  #attempt(letter: Letter, lane: QueueName, begun?: FirstOutcome): Attempt<Receipt> {
     let first = begun;
     return (call, footing) => {
       const outcome = first;
       first = undefined;
-      return footing.either<Receipt | typeof again>(
+      return footing.callWithFallback<Receipt | typeof again>(
         () => this.#send(letter, lane, call, footing, outcome),
         (turns) => this.#submit(letter, turns, call, footing),
         outcome !== undefined,
@@ -111,9 +111,9 @@ export class Sending {
 
   async #send(
     letter: Letter,
-    lane: LaneName,
+    lane: QueueName,
     call: Call,
-    footing: Footing,
+    footing: DaemonSession,
     begun?: FirstOutcome,
   ): Promise<Receipt | typeof again> {
     const { sharing, settings } = this.#options;
@@ -138,9 +138,9 @@ export class Sending {
 
   async #submit(
     { encoded, token, id }: Letter,
-    turns: Turns,
+    turns: FirstNotifications,
     call: Call,
-    footing: Footing,
+    footing: DaemonSession,
   ): Promise<Receipt | typeof again> {
     const { calls } = this.#options;
     const { appId } = call;
@@ -155,7 +155,7 @@ export class Sending {
     });
   }
 
-  #encode(written: Notification, checked: CheckedNotification): Encoded {
+  #encode(written: Notification, checked: CheckedNotification): EncodedNotification {
     if (!this.#options.settings().collapseRepeats) checked.collapseId ??= null;
     return encode(written, checked);
   }

@@ -1,16 +1,16 @@
 /** Hands out what comes, one at a time: an async iterator made by hand, since a generator has three promises for each. */
 
-export interface Feed {
+export interface OutcomeSource {
   /** Another is asked for: it may be pushed at once. */
-  asked(): void;
+  onAsked(): void;
   /** No other will be asked for. */
-  stop(): Promise<void>;
+  onStopped(): Promise<void>;
 }
 
 type Result<T> = IteratorResult<T, undefined>;
 
 export class Outcomes<T> implements AsyncIterableIterator<T> {
-  readonly #feed: Feed;
+  readonly #feed: OutcomeSource;
   readonly #waiting: T[] = [];
   readonly #asked: { resolve: (result: Result<T>) => void; reject: (reason: unknown) => void }[] =
     [];
@@ -18,7 +18,7 @@ export class Outcomes<T> implements AsyncIterableIterator<T> {
   #error: { reason: unknown } | undefined;
   #ended = false;
 
-  constructor(feed: Feed) {
+  constructor(feed: OutcomeSource) {
     this.#feed = feed;
   }
 
@@ -58,7 +58,7 @@ export class Outcomes<T> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<Result<T>> {
-    if (!this.#ended) this.#feed.asked();
+    if (!this.#ended) this.#feed.onAsked();
     const outcome = this.#waiting.shift();
     if (outcome !== undefined) return Promise.resolve({ done: false, value: outcome });
     if (this.#error) {
@@ -74,7 +74,7 @@ export class Outcomes<T> implements AsyncIterableIterator<T> {
     this.drop();
     this.#error = undefined;
     this.end();
-    await this.#feed.stop();
+    await this.#feed.onStopped();
     return { done: true, value: undefined };
   }
 

@@ -7,8 +7,8 @@ import { ApnsdError, ConfigError, ProvisionError } from '../errors.js';
 import { Apps, type Checked } from './apps/apps.js';
 import { CredentialsWatch } from './apps/watch.js';
 import { type DaemonOptions, settingsFrom } from './config/settings.js';
-import { Answers } from './dedup/deduplicator.js';
-import { Front } from './http/server.js';
+import { Deduplicator } from './dedup/deduplicator.js';
+import { HttpServer } from './http/server.js';
 import { readEntry } from './methods/methods.js';
 import { callMethod } from './methods/table.js';
 import { version } from './version.js';
@@ -52,7 +52,7 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
   // Each call under way listens to it.
   setMaxListeners(0, stopping.signal);
   const draining = new AbortController();
-  const answers = new Answers(settings.remember);
+  const answers = new Deduplicator(settings.remember);
   const context = {
     apps,
     answers,
@@ -62,7 +62,7 @@ export async function createDaemon(options: DaemonOptions = {}): Promise<Daemon>
     draining: draining.signal,
     log,
   };
-  const front = new Front({
+  const front = new HttpServer({
     address: settings.address,
     keys: settings,
     limits: settings.limits,

@@ -1,19 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Draft } from '../../src/apns/request.js';
+import { RequestTemplate } from '../../src/apns/request.js';
 import { checkNotification } from '../../src/notification/check.js';
 
 const topic = 'com.example.app';
 const alert = { aps: { alert: 'Grüße 👋' } };
 
 function headersOf(notification: object): Record<string, string> {
-  const { headers } = new Draft(checkNotification(notification)).requestTo('aa', 'an id', topic);
+  const { headers } = new RequestTemplate(checkNotification(notification)).requestTo(
+    'aa',
+    'an id',
+    topic,
+  );
   const pairs = headers.map((name, place) => [name, headers[place + 1]]);
   return Object.fromEntries(pairs.filter((_, place) => place % 2 === 0));
 }
 
 test('a request is a POST to the token, with the apns-id and the payload as UTF-8', () => {
-  const draft = new Draft(checkNotification({ payload: alert }));
+  const draft = new RequestTemplate(checkNotification({ payload: alert }));
   const request = draft.requestTo('aa11', 'some-id', topic);
   assert.equal(request.method, 'POST');
   assert.equal(request.path, '/3/device/aa11');
@@ -51,7 +55,7 @@ test('what the author leaves out is not sent, and what Apple wants of a backgrou
 });
 
 test('receivers share one payload and the headers that they have in common', () => {
-  const draft = new Draft(checkNotification({ payload: alert }));
+  const draft = new RequestTemplate(checkNotification({ payload: alert }));
   const [one, other] = ['id-1', 'id-2'].map((id) => draft.requestTo('aa', id, topic));
   assert.equal(one?.headers, other?.headers);
   assert.equal(one?.body, other?.body);
@@ -60,8 +64,11 @@ test('receivers share one payload and the headers that they have in common', () 
 
 test('the id of an alert is its collapse id too, unless its author said something of it', () => {
   const collapses = (notification: object) =>
-    new Draft(checkNotification({ payload: alert, ...notification })).requestTo('aa', 'id', topic)
-      .collapse;
+    new RequestTemplate(checkNotification({ payload: alert, ...notification })).requestTo(
+      'aa',
+      'id',
+      topic,
+    ).collapse;
   assert.equal(collapses({}), true);
   assert.equal(collapses({ collapseId: null }), false);
   assert.equal(collapses({ collapseId: 'score' }), false);

@@ -4,7 +4,7 @@ import { constants } from 'node:http2';
 import { test } from 'node:test';
 import { ProviderTokens } from '../../src/apns/credentials/provider-token.js';
 import { createPool } from '../../src/apns/http2/pool.js';
-import { Draft } from '../../src/apns/request.js';
+import { RequestTemplate } from '../../src/apns/request.js';
 import { deliver } from '../../src/apns/retry.js';
 import type { Verdict } from '../../src/apns/verdict.js';
 import { checkNotification } from '../../src/notification/check.js';
@@ -146,7 +146,7 @@ async function startWithClocks() {
   const token = new ProviderTokens(() => ours.now).for(tokenKey);
   const authorization = () => token.current();
   const sender = createPool({ gateway: simulator.url, ca: [simulator.ca], authorization });
-  const draft = new Draft(checkNotification({ payload: { aps: { alert: 'Hello' } } }));
+  const draft = new RequestTemplate(checkNotification({ payload: { aps: { alert: 'Hello' } } }));
   return {
     ours,
     apples,

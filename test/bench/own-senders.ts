@@ -2,7 +2,7 @@
 import type { CredentialsSource } from '../../dist/apns/credentials/credentials.js';
 import { ProviderTokens } from '../../dist/apns/credentials/provider-token.js';
 import { createPool } from '../../dist/apns/http2/pool.js';
-import { Draft } from '../../dist/apns/request.js';
+import { RequestTemplate } from '../../dist/apns/request.js';
 import type { Verdict } from '../../dist/apns/verdict.js';
 import { Apps } from '../../dist/daemon/apps/apps.js';
 import { checkNotification } from '../../dist/notification/check.js';
@@ -27,7 +27,7 @@ export async function startOwn(target: Target & { certificate: boolean }): Promi
   const app = apps.get('bench');
   return {
     async send(token, id, payload) {
-      const draft = new Draft(checkNotification({ payload, priority: 10 }));
+      const draft = new RequestTemplate(checkNotification({ payload, priority: 10 }));
       const options = { deadline: performance.now() + 30_000 };
       const verdict = await new Promise<Verdict>((answered, broke) =>
         app.send(token, id, draft, options, { answered, broke }),

@@ -1,7 +1,7 @@
 /** A wall clock that is set changes nothing that the daemon waits for or remembers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Answers } from '../../src/daemon/dedup/deduplicator.js';
+import { Deduplicator } from '../../src/daemon/dedup/deduplicator.js';
 import { Digest, Fingerprint } from '../../src/daemon/dedup/fingerprint.js';
 import { startTestDaemon } from '../../src/testing/index.js';
 import { call, send } from '../support/calling.js';
@@ -61,7 +61,7 @@ for (const [name, stepMs] of [
   });
 
   test(`${name}: answers are forgotten when they are ten minutes old, no sooner and no later`, (t) => {
-    const answers = new Answers(10);
+    const answers = new Deduplicator(10);
     let sent = 0;
     const ask = () =>
       answers.once({

@@ -5,9 +5,9 @@ import { ApnsUnavailableError, InvalidArgumentError } from '../../errors.js';
 import { expired } from '../../notification/expiration.js';
 import { HEADER_TABLE_BYTES } from './codec/dynamic-table.js';
 import {
-  Breach,
   ErrorCode,
   FrameType,
+  Http2Error,
   INITIAL_WINDOW_BYTES,
   MAX_STREAM_ID,
   makeFrame,
@@ -19,16 +19,16 @@ import {
   uint32,
   windowUpdate,
 } from './codec/frames.js';
-import { CONNECTION_WINDOW_BYTES, type Listener, Receiver } from './frame-handler.js';
-import { Pulse } from './keepalive.js';
+import { CONNECTION_WINDOW_BYTES, FrameHandler, type FrameListener } from './frame-handler.js';
+import { Keepalive } from './keepalive.js';
 import type { Limits } from './limits.js';
 import { PeerSettings } from './peer-settings.js';
-import type { Exchange } from './pending-request.js';
+import type { PendingRequest } from './pending-request.js';
 import { RequestWriter } from './request-writer.js';
 import { MAX_HEADER_LIST_BYTES } from './response.js';
 import type { SlowStart } from './slow-start.js';
 import { type Stream, Streams } from './stream.js';
-import { Outbox } from './write-buffer.js';
+import { WriteBuffer } from './write-buffer.js';
 
 /** Where a connection leads, and as whom. */
 export interface Gateway {
@@ -46,10 +46,10 @@ export interface Gateway {
 /** Who hands out the requests, and hears how the connection fares. */
 export interface Owner {
   /** The next request for this connection, if one waits. */
-  next(connection: Connection): Exchange | undefined;
+  next(connection: Connection): PendingRequest | undefined;
   hasWaiting(): boolean;
   /** Certainly not processed here. */
-  giveBack(exchange: Exchange, cause: Error): void;
+  giveBack(exchange: PendingRequest, cause: Error): void;
   /** The gateway's SETTINGS came. */
   opened(connection: Connection): void;
   /** Its first answer came. */
@@ -84,7 +84,7 @@ const hello = Buffer.concat([
   windowUpdate(0, CONNECTION_WINDOW_BYTES - INITIAL_WINDOW_BYTES),
 ]);
 
-export class Connection implements Listener {
+export class Connection implements FrameListener {
   readonly id: number;
   /** Resolves when the socket is gone. */
   readonly gone: Promise<void>;
@@ -98,12 +98,12 @@ export class Connection implements Listener {
   readonly #limits: Limits;
   readonly #owner: Owner;
   readonly #socket: TLSSocket;
-  readonly #outbox: Outbox;
+  readonly #outbox: WriteBuffer;
   readonly #writer: RequestWriter;
-  readonly #pulse: Pulse;
+  readonly #pulse: Keepalive;
   readonly #peer = new PeerSettings();
   readonly #streams = new Streams();
-  readonly #receiver: Receiver;
+  readonly #receiver: FrameHandler;
   readonly #cancel = (stream: Stream) => this.#reset(stream, ErrorCode.CANCEL);
   #state: State;
   #awake = false;
@@ -118,14 +118,14 @@ export class Connection implements Listener {
     this.#owner = owner;
     this.#proven = gateway.authorization === undefined;
     this.#socket = this.#dial();
-    this.#outbox = new Outbox(this.#socket);
+    this.#outbox = new WriteBuffer(this.#socket);
     this.#writer = new RequestWriter(
       this.#outbox,
       this.#peer,
       gateway.authority,
       limits.maxWriteBytes,
     );
-    this.#pulse = new Pulse(limits);
+    this.#pulse = new Keepalive(limits);
     const session = {
       streams: this.#streams,
       writer: this.#writer,
@@ -133,7 +133,7 @@ export class Connection implements Listener {
       pulse: this.#pulse,
       outbox: this.#outbox,
     };
-    this.#receiver = new Receiver(session, limits.maxResponseBytes, this);
+    this.#receiver = new FrameHandler(session, limits.maxResponseBytes, this);
     this.gone = new Promise((resolve) => this.#socket.on('close', resolve));
     const timer = setTimeout(() => this.#onConnectTimeout(), limits.connectTimeoutMs);
     this.#state = { phase: 'dialling', timer: timer.unref() };
@@ -221,7 +221,7 @@ export class Connection implements Listener {
     );
   }
 
-  #open(exchange: Exchange): void {
+  #open(exchange: PendingRequest): void {
     const tooLate = expired(exchange.expiration);
     if (tooLate) {
       exchange.settle({ kind: 'unsent', cause: tooLate });
@@ -278,7 +278,7 @@ export class Connection implements Listener {
       this.#wake();
       this.#endIfDone();
     } catch (error) {
-      if (!(error instanceof Breach)) throw error;
+      if (!(error instanceof Http2Error)) throw error;
       this.#end(this.#describe(`it broke the protocol, ${error.message}`, error), error.code);
     }
     return true;
@@ -311,7 +311,7 @@ export class Connection implements Listener {
     else this.#lose(stream, cause);
   }
 
-  #onRefused(exchange: Exchange, cause: Error): void {
+  #onRefused(exchange: PendingRequest, cause: Error): void {
     exchange.refusals += 1;
     exchange.avoid = this.id;
     if (exchange.refusals < this.#limits.maxRefusals) this.#owner.giveBack(exchange, cause);

@@ -7,28 +7,28 @@ export class Flow {}
 export interface Queued<T extends Queued<T>> {
   readonly flow: Flow;
   readonly bodyBytes: number;
-  line: Line<T> | undefined;
-  lane: Lane<T> | undefined;
+  line: FairQueue<T> | undefined;
+  lane: FlowQueue<T> | undefined;
   before: T | undefined;
   behind: T | undefined;
 }
 
 /** What waits of one flow, first in, first out. */
-export interface Lane<T> {
+export interface FlowQueue<T> {
   flow: Flow;
   first: T | undefined;
   last: T | undefined;
   /** In the ring of those whose turn comes. */
-  next: Lane<T>;
-  previous: Lane<T>;
+  next: FlowQueue<T>;
+  previous: FlowQueue<T>;
 }
 
-export class Line<T extends Queued<T>> {
+export class FairQueue<T extends Queued<T>> {
   length = 0;
   bytes = 0;
-  readonly #lanes = new Map<Flow, Lane<T>>();
+  readonly #lanes = new Map<Flow, FlowQueue<T>>();
   /** Whose turn it is. */
-  #turn: Lane<T> | undefined;
+  #turn: FlowQueue<T> | undefined;
 
   push(queued: T): void {
     const lane = this.#laneOf(queued);
@@ -78,7 +78,7 @@ export class Line<T extends Queued<T>> {
     if (!lane.first) this.#close(lane);
   }
 
-  #laneOf(queued: T): Lane<T> {
+  #laneOf(queued: T): FlowQueue<T> {
     const { flow } = queued;
     const lane = this.#lanes.get(flow) ?? this.#openLane(flow);
     queued.line = this;
@@ -89,8 +89,8 @@ export class Line<T extends Queued<T>> {
   }
 
   /** Behind all others: just before whose turn it is. */
-  #openLane(flow: Flow): Lane<T> {
-    const lane = { flow, first: undefined, last: undefined } as unknown as Lane<T>;
+  #openLane(flow: Flow): FlowQueue<T> {
+    const lane = { flow, first: undefined, last: undefined } as unknown as FlowQueue<T>;
     lane.next = this.#turn ?? lane;
     lane.previous = this.#turn?.previous ?? lane;
     lane.next.previous = lane;
@@ -100,7 +100,7 @@ export class Line<T extends Queued<T>> {
     return lane;
   }
 
-  #close(lane: Lane<T>): void {
+  #close(lane: FlowQueue<T>): void {
     this.#lanes.delete(lane.flow);
     lane.previous.next = lane.next;
     lane.next.previous = lane.previous;

@@ -3,10 +3,10 @@
 import { harmless } from '../harmless.js';
 import { type Frame, FrameReader } from './codec/frame-reader.js';
 import {
-  Breach,
   ErrorCode,
   Flag,
   FrameType,
+  Http2Error,
   INITIAL_WINDOW_BYTES,
   MAX_STREAM_ID,
   MAX_WINDOW_BYTES,
@@ -15,15 +15,15 @@ import {
   PING_PAYLOAD,
   windowUpdate,
 } from './codec/frames.js';
-import type { Pulse } from './keepalive.js';
+import type { Keepalive } from './keepalive.js';
 import type { PeerSettings } from './peer-settings.js';
 import type { RequestWriter } from './request-writer.js';
-import { BlockAssembler, HeadReader } from './response.js';
+import { HeaderBlockAssembler, ResponseHeadReader } from './response.js';
 import type { Stream, Streams } from './stream.js';
-import type { Outbox } from './write-buffer.js';
+import type { WriteBuffer } from './write-buffer.js';
 
 /** Who acts on what came. */
-export interface Listener {
+export interface FrameListener {
   /** The first SETTINGS: the gateway takes this connection. */
   onAccepted(): void;
   /** A whole response. */
@@ -35,12 +35,12 @@ export interface Listener {
 }
 
 /** The state of one connection that frames change. */
-export interface Session {
+export interface ConnectionState {
   streams: Streams;
   writer: RequestWriter;
   peer: PeerSettings;
-  pulse: Pulse;
-  outbox: Outbox;
+  pulse: Keepalive;
+  outbox: WriteBuffer;
 }
 
 /** Bytes the gateway may send before a WINDOW_UPDATE of ours: more than 1,000 streams answer at once. */
@@ -54,19 +54,19 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 
 const settingsAck = makeFrame(FrameType.settings, Flag.ack, 0, Buffer.alloc(0));
 
-export class Receiver {
-  readonly #session: Session;
-  readonly #listener: Listener;
+export class FrameHandler {
+  readonly #session: ConnectionState;
+  readonly #listener: FrameListener;
   readonly #maxResponseBytes: number;
   readonly #reader = new FrameReader((frame) => this.#onFrame(frame));
-  readonly #blocks = new BlockAssembler();
-  readonly #heads = new HeadReader();
+  readonly #blocks = new HeaderBlockAssembler();
+  readonly #heads = new ResponseHeadReader();
   #accepted = false;
   #closed = false;
   /** Bytes of DATA whose window was not given back yet. */
   #taken = 0;
 
-  constructor(session: Session, maxResponseBytes: number, listener: Listener) {
+  constructor(session: ConnectionState, maxResponseBytes: number, listener: FrameListener) {
     this.#session = session;
     this.#listener = listener;
     this.#maxResponseBytes = maxResponseBytes;
@@ -115,7 +115,7 @@ export class Receiver {
         frame.expectLength(5);
         break;
       case FrameType.pushPromise:
-        throw new Breach('PROTOCOL_ERROR', 'PUSH_PROMISE came, which our SETTINGS forbid');
+        throw new Http2Error('PROTOCOL_ERROR', 'PUSH_PROMISE came, which our SETTINGS forbid');
     }
   }
 
@@ -198,7 +198,7 @@ export class Receiver {
     const { writer, streams } = this.#session;
     const increment = frame.uint32(0) & MAX_WINDOW_BYTES;
     if (frame.stream === 0) {
-      if (increment === 0) throw new Breach('PROTOCOL_ERROR', 'a WINDOW_UPDATE of 0 came');
+      if (increment === 0) throw new Http2Error('PROTOCOL_ERROR', 'a WINDOW_UPDATE of 0 came');
       writer.window += increment;
       if (writer.window > MAX_WINDOW_BYTES) throw overflow('the connection');
       return;
@@ -242,7 +242,7 @@ export class Receiver {
 
   #onGoAway(frame: Frame): void {
     frame.expectNoStream();
-    if (frame.length < 8) throw new Breach('FRAME_SIZE_ERROR', 'GOAWAY is cut off');
+    if (frame.length < 8) throw new Http2Error('FRAME_SIZE_ERROR', 'GOAWAY is cut off');
     const { bytes, start, end } = frame;
     const debug = harmless(
       bytes.toString('latin1', start + 8, Math.min(end, start + 8 + MAX_DEBUG_LENGTH)),
@@ -257,16 +257,16 @@ export class Receiver {
     const { outbox } = this.#session;
     outbox.push(bytes);
     if (outbox.full && outbox.length > MAX_ANSWER_BYTES) {
-      throw new Breach('ENHANCE_YOUR_CALM', 'it asks for answers and does not read them');
+      throw new Http2Error('ENHANCE_YOUR_CALM', 'it asks for answers and does not read them');
     }
   }
 }
 
 function expectSettings(frame: Frame): void {
   if (frame.type === FrameType.settings && !frame.has(Flag.ack)) return;
-  throw new Breach('PROTOCOL_ERROR', `${frame} came before SETTINGS`);
+  throw new Http2Error('PROTOCOL_ERROR', `${frame} came before SETTINGS`);
 }
 
-function overflow(where: string): Breach {
-  return new Breach('FLOW_CONTROL_ERROR', `the window of ${where} overflows`);
+function overflow(where: string): Http2Error {
+  return new Http2Error('FLOW_CONTROL_ERROR', `the window of ${where} overflows`);
 }

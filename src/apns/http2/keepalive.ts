@@ -3,7 +3,7 @@ import type { Limits } from './limits.js';
 
 type Finding = 'well' | 'must ping' | 'ping unanswered' | 'stalled';
 
-export class Pulse {
+export class Keepalive {
   readonly everyMs: number;
   readonly #limits: Limits;
   #checkedAt = performance.now();

@@ -1,8 +1,8 @@
 /** What the peer's SETTINGS allow (RFC 9113, section 6.5.2). */
 import type { Frame } from './codec/frame-reader.js';
 import {
-  Breach,
   FRAME_PAYLOAD_BYTES,
+  Http2Error,
   INITIAL_WINDOW_BYTES,
   MAX_FRAME_PAYLOAD_BYTES,
   MAX_WINDOW_BYTES,
@@ -17,7 +17,7 @@ export class PeerSettings {
   headerListBytes = Number.POSITIVE_INFINITY;
 
   apply(frame: Frame): void {
-    if (frame.length % 6 !== 0) throw new Breach('FRAME_SIZE_ERROR', 'SETTINGS is cut off');
+    if (frame.length % 6 !== 0) throw new Http2Error('FRAME_SIZE_ERROR', 'SETTINGS is cut off');
     for (let at = 0; at < frame.length; at += 6) {
       this.#set(frame.bytes.readUInt16BE(frame.start + at), frame.uint32(at + 2));
     }
@@ -29,14 +29,14 @@ export class PeerSettings {
         this.headerTableBytes = value;
         break;
       case Setting.enablePush:
-        if (value !== 0) throw new Breach('PROTOCOL_ERROR', 'a server may not enable push');
+        if (value !== 0) throw new Http2Error('PROTOCOL_ERROR', 'a server may not enable push');
         break;
       case Setting.maxConcurrentStreams:
         this.maxStreams = value;
         break;
       case Setting.initialWindowSize:
         if (value > MAX_WINDOW_BYTES) {
-          throw new Breach(
+          throw new Http2Error(
             'FLOW_CONTROL_ERROR',
             `an initial window of ${value} bytes is too large`,
           );
@@ -45,7 +45,7 @@ export class PeerSettings {
         break;
       case Setting.maxFrameSize:
         if (value < FRAME_PAYLOAD_BYTES || value > MAX_FRAME_PAYLOAD_BYTES) {
-          throw new Breach('PROTOCOL_ERROR', `a maximum frame size of ${value} is not allowed`);
+          throw new Http2Error('PROTOCOL_ERROR', `a maximum frame size of ${value} is not allowed`);
         }
         this.framePayloadBytes = value;
         break;

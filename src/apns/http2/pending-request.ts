@@ -4,11 +4,11 @@ import { endWith, endWithout } from '../../abort.js';
 import { ApnsUnavailableError } from '../../errors.js';
 import type { ApnsRequest, Outcome, SendOptions } from '../sender.js';
 import { Waiting } from './deadlines.js';
-import { Flow, type Lane, type Line, type Queued } from './fair-queue.js';
+import { type FairQueue, Flow, type FlowQueue, type Queued } from './fair-queue.js';
 import type { ServicePause } from './service-pause.js';
 
 /** The stream that carries an exchange, as far as the exchange must know it. */
-interface Carrier {
+interface RequestStream {
   /** True once the whole request was handed to the socket: Apple may have processed it. */
   readonly sent: boolean;
   /** Resets the stream. */
@@ -16,8 +16,8 @@ interface Carrier {
 }
 
 /** Who is told that an exchange is over. */
-interface Ledger {
-  settled(exchange: Exchange): void;
+interface PendingRequestListener {
+  onSettled(exchange: PendingRequest): void;
   /** Why nothing can be sent at the moment, if so. */
   trouble(): Error | undefined;
 }
@@ -25,7 +25,7 @@ interface Ledger {
 /** Of requests that come alone. */
 const noFlow = new Flow();
 
-export class Exchange extends Waiting implements Queued<Exchange> {
+export class PendingRequest extends Waiting implements Queued<PendingRequest> {
   readonly request: ApnsRequest;
   readonly flow: Flow;
   readonly expiration: number | undefined;
@@ -35,21 +35,21 @@ export class Exchange extends Waiting implements Queued<Exchange> {
   /** The pause after which it left, which counts what is under way. */
   pause: ServicePause | undefined;
   /** At most one of the two: where it waits, or what carries it. */
-  line: Line<Exchange> | undefined;
-  lane: Lane<Exchange> | undefined;
-  carrier: Carrier | undefined;
-  before: Exchange | undefined;
-  behind: Exchange | undefined;
+  line: FairQueue<PendingRequest> | undefined;
+  lane: FlowQueue<PendingRequest> | undefined;
+  carrier: RequestStream | undefined;
+  before: PendingRequest | undefined;
+  behind: PendingRequest | undefined;
   /** Why it did not get through so far: the cause of the outcome, should the deadline come. */
   setback: Error | undefined;
   readonly #signal: AbortSignal | undefined;
-  readonly #ledger: Ledger;
+  readonly #ledger: PendingRequestListener;
   #resolve: ((outcome: Outcome) => void) | undefined;
 
   constructor(
     request: ApnsRequest,
     { deadline, signal, avoid, expiration, flow = noFlow }: SendOptions,
-    ledger: Ledger,
+    ledger: PendingRequestListener,
     resolve: (outcome: Outcome) => void,
   ) {
     super(deadline);
@@ -74,7 +74,7 @@ export class Exchange extends Waiting implements Queued<Exchange> {
     this.#resolve = undefined;
     this.line?.remove(this);
     if (this.#signal) endWithout(this.#signal, this);
-    this.#ledger.settled(this);
+    this.#ledger.onSettled(this);
     resolve(outcome);
   }
 

@@ -5,9 +5,9 @@ import { type BoundedLog, boundedLog } from '../../log.js';
 import type { ApnsRequest, Outcome, Sender, SenderOptions, SendOptions } from '../sender.js';
 import { Connection, type Gateway, type Owner } from './connection.js';
 import { Deadlines, Waiting } from './deadlines.js';
-import { Line } from './fair-queue.js';
+import { FairQueue } from './fair-queue.js';
 import { defaultLimits, type Limits } from './limits.js';
-import { abortError, Exchange } from './pending-request.js';
+import { abortError, PendingRequest } from './pending-request.js';
 import { ServicePause } from './service-pause.js';
 import { SlowStart } from './slow-start.js';
 
@@ -30,9 +30,9 @@ class Pool implements Sender, Owner {
   readonly #limits: Limits;
   readonly #log: BoundedLog;
   readonly #deadlines: Deadlines;
-  readonly #waiting = new Line<Exchange>();
+  readonly #waiting = new FairQueue<PendingRequest>();
   /** Those that must not go to a certain connection, by its number. */
-  readonly #avoiding = new Map<number, Line<Exchange>>();
+  readonly #avoiding = new Map<number, FairQueue<PendingRequest>>();
   /** All whose socket is not gone. */
   readonly #connections = new Set<Connection>();
   /** Those that were given a successor. */
@@ -90,7 +90,7 @@ class Pool implements Sender, Owner {
       if (pause && options.deadline <= pause.until) {
         return resolve({ kind: 'unsent', cause: pause.reason, retryAt: pause.until });
       }
-      const exchange = new Exchange(request, options, this, resolve);
+      const exchange = new PendingRequest(request, options, this, resolve);
       this.#deadlines.add(exchange);
       this.#lineFor(exchange).push(exchange);
       this.#wake();
@@ -117,9 +117,9 @@ class Pool implements Sender, Owner {
     return length + requests <= maxWaiting && bytes + bodyBytes <= maxWaitingBytes;
   }
 
-  settled(waiting: Waiting): void {
+  onSettled(waiting: Waiting): void {
     this.#deadlines.delete(waiting);
-    if (waiting instanceof Exchange) waiting.pause?.ended();
+    if (waiting instanceof PendingRequest) waiting.pause?.ended();
     if (this.#deadlines.size === 0) this.#onEmpty?.();
   }
 
@@ -145,7 +145,7 @@ class Pool implements Sender, Owner {
   ready({ deadline, signal }: SendOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (error?: Error) => {
-        this.settled(wait);
+        this.onSettled(wait);
         this.#readying.delete(check);
         signal?.removeEventListener('abort', abort);
         if (error) reject(error);
@@ -181,7 +181,7 @@ class Pool implements Sender, Owner {
   }
 
   #handBack(
-    exchange: Exchange,
+    exchange: PendingRequest,
     cause: Error = new ClosedError('the connection was retired'),
   ): void {
     exchange.settle({ kind: 'unsent', cause });
@@ -204,7 +204,7 @@ class Pool implements Sender, Owner {
 
   // What the connections ask and tell
 
-  next(connection: Connection): Exchange | undefined {
+  next(connection: Connection): PendingRequest | undefined {
     if (this.#pause?.over) this.#pause = undefined;
     const pause = this.#pause;
     if (pause && !pause.admits) return undefined;
@@ -216,7 +216,7 @@ class Pool implements Sender, Owner {
     return exchange;
   }
 
-  #nextFor(connection: Connection): Exchange | undefined {
+  #nextFor(connection: Connection): PendingRequest | undefined {
     for (const [avoided, line] of this.#avoiding) {
       const exchange = avoided === connection.id ? undefined : line.shift();
       if (exchange) return exchange;
@@ -228,7 +228,7 @@ class Pool implements Sender, Owner {
     return this.#waiting.length > 0;
   }
 
-  giveBack(exchange: Exchange, cause: Error): void {
+  giveBack(exchange: PendingRequest, cause: Error): void {
     if (this.#retired) {
       this.#handBack(exchange, cause);
       return;
@@ -393,10 +393,10 @@ class Pool implements Sender, Owner {
   }
 
   /** A connection that is gone, or the only one we may have, can't be avoided. */
-  #lineFor({ avoid }: Exchange): Line<Exchange> {
+  #lineFor({ avoid }: PendingRequest): FairQueue<PendingRequest> {
     if (avoid === undefined || this.#limits.maxConnections === 1) return this.#waiting;
     if (!this.#open().some(({ id }) => id === avoid)) return this.#waiting;
-    const line = this.#avoiding.get(avoid) ?? new Line<Exchange>();
+    const line = this.#avoiding.get(avoid) ?? new FairQueue<PendingRequest>();
     this.#avoiding.set(avoid, line);
     return line;
   }
@@ -404,7 +404,7 @@ class Pool implements Sender, Owner {
   #admitAvoiding(avoided: number): void {
     const line = this.#avoiding.get(avoided);
     this.#avoiding.delete(avoided);
-    const exchanges: Exchange[] = [];
+    const exchanges: PendingRequest[] = [];
     for (let first = line?.shift(); first; first = line?.shift()) exchanges.unshift(first);
     for (const exchange of exchanges) this.#waiting.pushFront(exchange);
   }

@@ -13,7 +13,7 @@ import {
 import { HeaderEncoder } from './codec/hpack.js';
 import type { PeerSettings } from './peer-settings.js';
 import type { Stream } from './stream.js';
-import type { Outbox } from './write-buffer.js';
+import type { WriteBuffer } from './write-buffer.js';
 
 /** UTF-8 takes at most so many for each UTF-16 unit. */
 const MAX_UTF8_BYTES = 3;
@@ -71,7 +71,7 @@ export class RequestWriter {
   readonly encoder = new HeaderEncoder();
   /** Bytes the peer lets us send on the whole connection. */
   window = INITIAL_WINDOW_BYTES;
-  readonly #outbox: Outbox;
+  readonly #outbox: WriteBuffer;
   readonly #peer: PeerSettings;
   readonly #authority: string;
   readonly #maxWriteBytes: number;
@@ -79,7 +79,7 @@ export class RequestWriter {
   /** Those whose body is not out yet, in the order they were opened. */
   readonly #unfinished = new Set<Stream>();
 
-  constructor(outbox: Outbox, peer: PeerSettings, authority: string, maxWriteBytes: number) {
+  constructor(outbox: WriteBuffer, peer: PeerSettings, authority: string, maxWriteBytes: number) {
     this.#outbox = outbox;
     this.#peer = peer;
     this.#authority = authority;

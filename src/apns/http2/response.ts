@@ -1,7 +1,7 @@
 /** What the header blocks of responses say (RFC 9113, sections 4.3 and 8). */
 import { ENTRY_OVERHEAD_BYTES } from './codec/dynamic-table.js';
 import type { Frame } from './codec/frame-reader.js';
-import { Breach, Flag, FrameType } from './codec/frames.js';
+import { Flag, FrameType, Http2Error } from './codec/frames.js';
 import { HeaderReader } from './codec/hpack.js';
 
 /** Apple's answers have a handful of short headers; what each open stream may keep. */
@@ -9,14 +9,14 @@ export const MAX_HEADER_LIST_BYTES = 8 * 1024;
 /** CONTINUATION frames of one block: a peer that sends empty ones for ever is stopped. */
 const MAX_CONTINUATIONS = 32;
 
-export interface Head {
+export interface ResponseHead {
   status: number;
   /** All but {@link ECHOED_ID}. */
   headers: Readonly<Record<string, string>>;
 }
 
 /** Puts blocks together: once one has begun, nothing but its CONTINUATION may come. */
-export class BlockAssembler {
+export class HeaderBlockAssembler {
   #begun: { stream: number; flags: number; parts: Buffer[]; bytes: number } | undefined;
 
   expect(frame: Frame): void {
@@ -24,7 +24,7 @@ export class BlockAssembler {
     if (continues === (this.#begun !== undefined)) {
       if (!this.#begun || this.#begun.stream === frame.stream) return;
     }
-    throw new Breach('PROTOCOL_ERROR', `${frame} came in the wrong place of a header block`);
+    throw new Http2Error('PROTOCOL_ERROR', `${frame} came in the wrong place of a header block`);
   }
 
   /** True where the frame now holds a whole block, and the flags of its HEADERS. */
@@ -41,7 +41,7 @@ export class BlockAssembler {
     parts.push(frame.copy());
     this.#begun.bytes += frame.length;
     if (this.#begun.bytes > 2 * MAX_HEADER_LIST_BYTES || parts.length > MAX_CONTINUATIONS) {
-      throw new Breach('ENHANCE_YOUR_CALM', 'a header block does not end');
+      throw new Http2Error('ENHANCE_YOUR_CALM', 'a header block does not end');
     }
     if (!frame.has(Flag.endHeaders)) return false;
     this.#begun = undefined;
@@ -70,7 +70,7 @@ interface Opening {
   /** All of it, but for the value of {@link ECHOED_ID} where that is its last header. */
   bytes: Buffer;
   echoes: boolean;
-  head: Head;
+  head: ResponseHead;
   tableVersion: number;
 }
 
@@ -85,13 +85,13 @@ const MAX_OPENING_BYTES = 256;
  * long as the table stays the same. What came before is not read again then: nginx's heads take 0.2 µs in place of 2.2,
  * short ones 0.06 in place of 0.4.
  */
-export class HeadReader {
+export class ResponseHeadReader {
   readonly #reader = new HeaderReader(ECHOED_ID);
   /** By the first byte of the block, which tells most statuses apart. */
   readonly #openings = new Map<number, Opening>();
 
   /** Undefined where the head is malformed or too long. @throws Breach (COMPRESSION_ERROR) */
-  read({ bytes, start, end }: Frame): Head | undefined {
+  read({ bytes, start, end }: Frame): ResponseHead | undefined {
     const { tableVersion } = this.#reader;
     const opening = this.#openings.get(bytes[start] ?? 0);
     if (opening?.tableVersion === tableVersion && this.#repeats(opening, bytes, start, end)) {
@@ -114,7 +114,7 @@ export class HeadReader {
     return echoes ? this.#reader.endsWithString(bytes, valueAt, end) : valueAt === end;
   }
 
-  #readWhole(bytes: Buffer, start: number, end: number): Head | undefined {
+  #readWhole(bytes: Buffer, start: number, end: number): ResponseHead | undefined {
     const reader = this.#reader;
     reader.open(bytes, start, end);
     const status = reader.next() && reader.name === ':status' ? reader.value : '';
@@ -142,7 +142,7 @@ export class HeadReader {
   }
 
   /** To be called when a block was read to its end. */
-  #remember(head: Head, bytes: Buffer, start: number, end: number): void {
+  #remember(head: ResponseHead, bytes: Buffer, start: number, end: number): void {
     const { name, valueAt, tableVersion } = this.#reader;
     const echoes = name === ECHOED_ID && valueAt < end;
     const length = (echoes ? valueAt : end) - start;

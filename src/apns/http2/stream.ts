@@ -1,13 +1,13 @@
 /** The streams of one connection: a request and its response each. */
 import { type Bucketed, Buckets } from './buckets.js';
 import type { Frame } from './codec/frame-reader.js';
-import { Breach } from './codec/frames.js';
-import type { Exchange } from './pending-request.js';
-import type { Head } from './response.js';
+import { Http2Error } from './codec/frames.js';
+import type { PendingRequest } from './pending-request.js';
+import type { ResponseHead } from './response.js';
 
 export class Stream implements Bucketed<Stream> {
   readonly id: number;
-  readonly exchange: Exchange;
+  readonly exchange: PendingRequest;
   /** Apple acts on whole requests only: one whose end is still here was certainly not processed. */
   sent = false;
   /** What is left of a body that did not leave at once. */
@@ -17,7 +17,7 @@ export class Stream implements Bucketed<Stream> {
   /** Bytes of DATA whose window was not given back yet. */
   taken = 0;
   /** The final response's head, once it came. */
-  head: Head | undefined;
+  head: ResponseHead | undefined;
   /** Bytes of the body so far. */
   received = 0;
   /** The answer was taken before its end: what is left of the body is not wanted. */
@@ -30,7 +30,7 @@ export class Stream implements Bucketed<Stream> {
 
   constructor(
     id: number,
-    exchange: Exchange,
+    exchange: PendingRequest,
     sendWindow: number,
     cancel: (stream: Stream) => void,
   ) {
@@ -105,7 +105,7 @@ export class Streams {
     return this.#open.size;
   }
 
-  add(exchange: Exchange, sendWindow: number, cancel: (stream: Stream) => void): Stream {
+  add(exchange: PendingRequest, sendWindow: number, cancel: (stream: Stream) => void): Stream {
     const stream = new Stream(this.next, exchange, sendWindow, cancel);
     this.next += 2;
     this.#open.add(stream);
@@ -120,7 +120,7 @@ export class Streams {
     this.expectOpened(id);
     const late = last ? this.#cancelled.delete(id) : this.#cancelled.has(id);
     if (late || id < this.#forgotten) return undefined;
-    throw new Breach('STREAM_CLOSED', `a frame came for stream ${id}, which was over`);
+    throw new Http2Error('STREAM_CLOSED', `a frame came for stream ${id}, which was over`);
   }
 
   /** The stream of a frame that may come when it is over. */
@@ -132,7 +132,7 @@ export class Streams {
 
   expectOpened(id: number): void {
     if (id % 2 === 1 && id < this.next) return;
-    throw new Breach('PROTOCOL_ERROR', `a frame came for stream ${id}, which was never opened`);
+    throw new Http2Error('PROTOCOL_ERROR', `a frame came for stream ${id}, which was never opened`);
   }
 
   addData(stream: Stream, frame: Frame, last: boolean): void {

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 /** Room for 200 usual requests; grows where a tick makes more. */
 const BUFFER_BYTES = 64 * 1024;
 
-export class Outbox {
+export class WriteBuffer {
   readonly #socket: Writable;
   #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   /** A buffer whose write is over, to be filled again. */

@@ -9,13 +9,13 @@ import {
 } from '../../errors.js';
 import type { Notification } from '../../notification/notification.js';
 import { maxTimerMs, show } from '../../validation.js';
-import { Sharing } from '../batching/batchers.js';
+import { Batchers } from '../batching/batchers.js';
 import { type Attempt, Calls } from '../calls/calls.js';
 import { type Settings, settingsFrom } from '../config/settings.js';
 import { type DeadToken, type FeedbackList, FeedbackLists } from '../feedback.js';
 import { Healing } from '../healing/healing.js';
 import { Sending } from '../notify.js';
-import { type AnyIterable, Many, type Outcome } from '../notify-many.js';
+import { type AnyIterable, NotifyMany, type Outcome } from '../notify-many.js';
 import { type ClientEvents, type Emit, emitterOf } from './events.js';
 import type { Options } from './options.js';
 import type { Receipt } from './receipt.js';
@@ -67,7 +67,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.#emit = emitterOf(this, () => this.#settings.on);
     this.#healing = new Healing(this.#settings, this.#emit);
     const settings = () => this.#settings;
-    const sharing = new Sharing(settings, (appId) => this.#healing.standing(appId));
+    const sharing = new Batchers(settings, (appId) => this.#healing.currentSession(appId));
     this.#calls = new Calls(this.#healing, settings, this.#emit);
     this.#sending = new Sending({
       calls: this.#calls,
@@ -144,7 +144,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const { appId, limits } = this.#limits((same ? rest[1] : rest[0]) as CallOptions | undefined);
     const { deadlineMs, signal } = limits;
     const each = { deadlineMs };
-    const many = new Many(checkSource(source), {
+    const many = new NotifyMany(checkSource(source), {
       write: same
         ? this.#sending.forAll(rest[0] as Notification)
         : (item) => {

@@ -38,7 +38,7 @@ export class Batch {
   }
 
   /** False where there is no place for it; the first has one, whatever its size. */
-  takes(member: Member): boolean {
+  tryAdd(member: Member): boolean {
     if (this.full && this.members.length > 0) return false;
     const { token, encoded } = member.letter;
     const last = this.members.at(-1);

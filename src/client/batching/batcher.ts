@@ -4,14 +4,14 @@ import { expired } from '../../notification/expiration.js';
 import { Fault } from '../../rpc/faults.js';
 import type { WrittenAnswer } from '../../rpc/methods.js';
 import { isNoSuchMethod } from '../xmlrpc/pyapns.js';
-import type { AttemptOptions } from '../xmlrpc/request-options.js';
+import type { RequestOptions } from '../xmlrpc/request-options.js';
 import { Batch, type Member } from './batch.js';
 import { encodeSend, readAnswers } from './send-codec.js';
 
-export interface Route {
+export interface RequestSender {
   /** Whether requests may still go this way. */
-  stands: () => boolean;
-  send: (text: string, options: AttemptOptions) => Promise<unknown>;
+  isCurrent: () => boolean;
+  send: (text: string, options: RequestOptions) => Promise<unknown>;
   /** What a request has. */
   timeoutMs: () => number;
 }
@@ -27,81 +27,81 @@ const recentMs = 50;
 /** Each has a connection. */
 const maxUnderWay = 32;
 
-export class Lane {
-  readonly #route: Route;
+export class Batcher {
+  readonly #sender: RequestSender;
   readonly #waiting: Batch[] = [];
-  #underWay = 0;
+  #inFlight = 0;
   /** Of these, those that left in the last moments. */
   #recent = 0;
   /** When one left last, in milliseconds of performance.now. */
-  #leftAt = 0;
+  #lastSentAt = 0;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(route: Route) {
-    this.#route = route;
+  constructor(route: RequestSender) {
+    this.#sender = route;
   }
 
   join(member: Member): void {
-    if (!this.#waiting.at(-1)?.takes(member)) this.#add(member);
-    this.#look();
+    if (!this.#waiting.at(-1)?.tryAdd(member)) this.#add(member);
+    this.#sendWhatIsDue();
   }
 
   #add(member: Member, alone = false): void {
     const batch = new Batch(alone);
-    batch.takes(member);
+    batch.tryAdd(member);
     this.#waiting.push(batch);
   }
 
-  get #free(): boolean {
-    return this.#recent < maxRecent && this.#underWay < maxUnderWay;
+  get #hasSlot(): boolean {
+    return this.#recent < maxRecent && this.#inFlight < maxUnderWay;
   }
 
-  #look(): void {
-    while (this.#free) {
+  #sendWhatIsDue(): void {
+    while (this.#hasSlot) {
       const [first] = this.#waiting;
       if (!first) return;
-      if (first.full || this.#waiting.length > 1) this.#depart();
+      if (first.full || this.#waiting.length > 1) this.#sendFirst();
       else {
-        this.#leaveSoon(first);
+        this.#scheduleSend(first);
         return;
       }
     }
   }
 
   /** At the end of this turn where nothing is under way: whoever calls in the same turn comes along. */
-  #leaveSoon(first: Batch): void {
+  #scheduleSend(first: Batch): void {
     if (this.#immediate) return;
     const enough = first.members.length >= fewMembers;
-    const restMs = enough ? 0 : this.#leftAt + paceMs * this.#underWay - performance.now();
-    if (restMs > 0 && this.#underWay > 0) this.#timer ??= setTimeout(() => this.#leave(), restMs);
-    else this.#immediate = setImmediate(() => this.#leave());
+    const restMs = enough ? 0 : this.#lastSentAt + paceMs * this.#inFlight - performance.now();
+    if (restMs > 0 && this.#inFlight > 0) this.#timer ??= setTimeout(() => this.#flush(), restMs);
+    else this.#immediate = setImmediate(() => this.#flush());
   }
 
-  #leave(): void {
+  #flush(): void {
     this.#immediate = undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#free) this.#depart();
-    this.#look();
+    if (this.#hasSlot) this.#sendFirst();
+    this.#sendWhatIsDue();
   }
 
-  #depart(): void {
-    if (!this.#route.stands()) {
+  #sendFirst(): void {
+    if (!this.#sender.isCurrent()) {
       const lost = this.#waiting.splice(0).flatMap(({ members }) => members);
       for (const member of lost) member.answered(undefined);
       return;
     }
     const batch = this.#waiting.shift();
     const members = batch?.members.filter(mayLeave) ?? [];
-    const more = this.#underWay > 0 || batch?.full;
+    const more = this.#inFlight > 0 || batch?.full;
     for (const part of more ? [members] : halves(members)) {
       if (part.length > 0) void this.#send(part);
     }
   }
 
   async #send(members: Member[]): Promise<void> {
-    const giveBack = this.#takePlace();
+    const giveBack = this.#acquireSlot();
     let waiting = members.length;
     let giveUp: ((reason: unknown) => void) | undefined;
     const look = () => {
@@ -111,7 +111,7 @@ export class Lane {
       waiting -= 1;
       look();
     };
-    const begun: AttemptOptions['begun'] = (end) => {
+    const begun: RequestOptions['begun'] = (end) => {
       giveUp = end;
       look();
     };
@@ -121,9 +121,9 @@ export class Lane {
     }
     let answers: WrittenAnswer[];
     try {
-      const timeoutMs = this.#route.timeoutMs();
+      const timeoutMs = this.#sender.timeoutMs();
       const text = encodeSend(members, timeoutMs);
-      const answer = await this.#route.send(text, { timeoutMs, begun });
+      const answer = await this.#sender.send(text, { timeoutMs, begun });
       answers = readAnswers(answer, members.length);
     } catch (error) {
       this.#failed(members, error);
@@ -148,20 +148,20 @@ export class Lane {
     }
   }
 
-  #takePlace(): () => void {
-    this.#leftAt = performance.now();
-    this.#underWay += 1;
+  #acquireSlot(): () => void {
+    this.#lastSentAt = performance.now();
+    this.#inFlight += 1;
     this.#recent += 1;
     let recent = true;
     const age = () => {
       if (recent) this.#recent -= 1;
       recent = false;
-      this.#look();
+      this.#sendWhatIsDue();
     };
     const timer = setTimeout(age, recentMs);
     return () => {
       clearTimeout(timer);
-      this.#underWay -= 1;
+      this.#inFlight -= 1;
       age();
     };
   }

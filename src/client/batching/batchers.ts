@@ -3,32 +3,32 @@ import { PlainJson } from '../../rpc/json.js';
 import type { WrittenAnswer } from '../../rpc/methods.js';
 import type { Call } from '../calls/call.js';
 import type { Settings } from '../config/settings.js';
-import type { Footing } from '../healing/daemon-session.js';
+import type { DaemonSession } from '../healing/daemon-session.js';
 import type { Member } from './batch.js';
-import { Lane, type Route } from './batcher.js';
+import { Batcher, type RequestSender } from './batcher.js';
 import type { Letter } from './send-codec.js';
 
 /**
  * None waits for another: a notification of its own not for a thousand others, and neither for one that Apple keeps
  * waiting.
  */
-export type LaneName = 'single' | 'many' | 'pending';
+export type QueueName = 'single' | 'many' | 'pending';
 
-type Lanes = Record<LaneName, Lane>;
+type AppBatchers = Record<QueueName, Batcher>;
 
-export class Sharing {
+export class Batchers {
   readonly #settings: () => Settings;
-  readonly #standing: (appId: string) => Footing | undefined;
-  readonly #lanes = new WeakMap<Footing, Map<string, Lanes>>();
+  readonly #currentSession: (appId: string) => DaemonSession | undefined;
+  readonly #batchers = new WeakMap<DaemonSession, Map<string, AppBatchers>>();
 
-  constructor(settings: () => Settings, standing: (appId: string) => Footing | undefined) {
+  constructor(settings: () => Settings, standing: (appId: string) => DaemonSession | undefined) {
     this.#settings = settings;
-    this.#standing = standing;
+    this.#currentSession = standing;
   }
 
   /** The member is told what becomes of it. */
-  join(footing: Footing, lane: LaneName, member: Member): void {
-    this.#lanesOf(member.call.appId, footing)[lane].join(member);
+  add(footing: DaemonSession, lane: QueueName, member: Member): void {
+    this.#batchersOf(member.call.appId, footing)[lane].join(member);
   }
 
   /**
@@ -36,30 +36,34 @@ export class Sharing {
    * @throws ApnsdError where its request had no answer
    */
   send(
-    footing: Footing,
-    lane: LaneName,
+    footing: DaemonSession,
+    lane: QueueName,
     call: Call,
     letter: Letter,
   ): Promise<WrittenAnswer | undefined> {
     return call.wait((answered, failed) => {
       const member: Member = { call, letter, answered, failed, left: undefined };
-      this.join(footing, lane, member);
+      this.add(footing, lane, member);
       return () => member.left?.();
     });
   }
 
-  #lanesOf(appId: string, footing: Footing): Lanes {
-    const known = this.#lanes.get(footing)?.get(appId);
+  #batchersOf(appId: string, footing: DaemonSession): AppBatchers {
+    const known = this.#batchers.get(footing)?.get(appId);
     if (known) return known;
-    const route: Route = {
-      stands: () => this.#standing(appId) === footing,
+    const route: RequestSender = {
+      isCurrent: () => this.#currentSession(appId) === footing,
       send: (text, options) =>
         footing.transport.call('apnsd.send', [appId, new PlainJson(text)], options),
       timeoutMs: () => this.#settings().timeoutMs,
     };
-    const lanes = { single: new Lane(route), many: new Lane(route), pending: new Lane(route) };
-    const apps = this.#lanes.get(footing) ?? new Map();
-    this.#lanes.set(footing, apps.set(appId, lanes));
+    const lanes = {
+      single: new Batcher(route),
+      many: new Batcher(route),
+      pending: new Batcher(route),
+    };
+    const apps = this.#batchers.get(footing) ?? new Map();
+    this.#batchers.set(footing, apps.set(appId, lanes));
     return lanes;
   }
 }

@@ -5,7 +5,7 @@ import type { Notification } from '../../notification/notification.js';
 import type { WrittenAnswer } from '../../rpc/methods.js';
 
 /** A notification that is ready to travel, to however many receivers. */
-export interface Encoded {
+export interface EncodedNotification {
   /** As its author wrote it. */
   readonly written: Notification;
   readonly checked: CheckedNotification;
@@ -15,7 +15,7 @@ export interface Encoded {
 
 /** A notification and the one it is for. */
 export interface Letter {
-  readonly encoded: Encoded;
+  readonly encoded: EncodedNotification;
   readonly token: string;
   readonly id: string;
 }
@@ -28,7 +28,7 @@ const fieldNames = ['pushType', 'priority', 'topic', 'expiration', 'collapseId']
 /** The latest: an app's notifications are much alike, and one text does for all that wait. */
 let latest: { checked: Partial<CheckedNotification>; fields: string } = { checked: {}, fields: '' };
 
-export function encode(written: Notification, checked: CheckedNotification): Encoded {
+export function encode(written: Notification, checked: CheckedNotification): EncodedNotification {
   if (!hasFieldsOf(latest.checked, checked)) latest = { checked, fields: fieldsOf(checked) };
   return { written, checked, fields: latest.fields };
 }
@@ -48,12 +48,12 @@ function fieldsOf(checked: CheckedNotification): string {
 }
 
 /** Whether they are the same for their receivers. */
-export function isSame(one: Encoded, other: Encoded): boolean {
+export function isSame(one: EncodedNotification, other: EncodedNotification): boolean {
   return one === other || (one.checked.body === other.checked.body && one.fields === other.fields);
 }
 
 /** Of the JSON text, without the receivers. */
-export function lengthOf({ checked, fields }: Encoded): number {
+export function lengthOf({ checked, fields }: EncodedNotification): number {
   return checked.body.length + fields.length;
 }
 
@@ -66,12 +66,12 @@ export function encodeSend(
   timeoutMs: number,
 ): string {
   const now = performance.now();
-  let text = `{"timeoutMs":${told(timeoutMs)},"brief":true,"notifications":[`;
-  let open: { encoded: Encoded; own: string } | undefined;
+  let text = `{"timeoutMs":${daemonTimeoutMs(timeoutMs)},"brief":true,"notifications":[`;
+  let open: { encoded: EncodedNotification; own: string } | undefined;
   for (const { letter, call } of members) {
     const { encoded, token, id } = letter;
     const leftMs = call.deadline - now;
-    const own = leftMs < timeoutMs ? `,"timeoutMs":${told(leftMs)}` : '';
+    const own = leftMs < timeoutMs ? `,"timeoutMs":${daemonTimeoutMs(leftMs)}` : '';
     // Hex and a UUID: nothing in them is to be escaped.
     const receiver = `["${token}","${id}"]`;
     if (open && open.own === own && isSame(open.encoded, encoded)) text += `,${receiver}`;
@@ -101,6 +101,6 @@ export function readAnswers(text: unknown, count: number): WrittenAnswer[] {
   throw new ProtocolError(`apnsd.send answered no JSON list of ${count} answers`);
 }
 
-function told(ms: number): number {
+function daemonTimeoutMs(ms: number): number {
   return Math.max(1, Math.ceil(Math.max(ms - marginMs, ms / 2)));
 }

@@ -1,6 +1,6 @@
 /** One call of the app: its deadline, who is told its end, and whatever it waits for at the moment. */
 import { endWith, endWithout } from '../../abort.js';
-import { Waiting } from '../../deadlines.js';
+import { WithDeadline } from '../../deadlines.js';
 import { DeadlineError } from '../../errors.js';
 
 /** Told how its call ended. */
@@ -27,7 +27,7 @@ export interface CallLimits {
   signal?: AbortSignal | undefined;
 }
 
-export class Call<T = unknown> extends Waiting {
+export class Call<T = unknown> extends WithDeadline {
   readonly appId: string;
   /** How often its request has left. */
   attempts = 0;

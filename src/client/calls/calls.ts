@@ -6,12 +6,12 @@ import { createDebug } from '../../debug.js';
 import { ClosedError, DaemonUnavailableError } from '../../errors.js';
 import type { Emit } from '../api/events.js';
 import type { Settings } from '../config/settings.js';
-import type { Footing } from '../healing/daemon-session.js';
+import type { DaemonSession } from '../healing/daemon-session.js';
 import type { Healing } from '../healing/healing.js';
-import type { AttemptOptions } from '../xmlrpc/request-options.js';
+import type { RequestOptions } from '../xmlrpc/request-options.js';
 import { Call, type Caller, type CallLimits, type CallSurroundings } from './call.js';
-import { Room } from './pending-limit.js';
-import { Slots } from './semaphore.js';
+import { PendingLimit } from './pending-limit.js';
+import { Semaphore } from './semaphore.js';
 
 const debug = createDebug('apnsd:client');
 
@@ -19,7 +19,7 @@ const debug = createDebug('apnsd:client');
 export const again = Symbol('again');
 
 /** One attempt of a call. */
-export type Attempt<T> = (call: Call, footing: Footing) => Promise<T | typeof again>;
+export type Attempt<T> = (call: Call, footing: DaemonSession) => Promise<T | typeof again>;
 
 /** Of requests that are not shared; each has a connection. */
 const maxAtOnce = 32;
@@ -29,8 +29,8 @@ export class Calls {
   readonly #settings: () => Settings;
   readonly #emit: Emit;
   readonly #open = new Deadlines<Call>();
-  readonly #slots = new Slots(maxAtOnce);
-  readonly #room: Room;
+  readonly #slots = new Semaphore(maxAtOnce);
+  readonly #room: PendingLimit;
   /** One for all calls: there may be a hundred thousand. */
   readonly #around: CallSurroundings = {
     why: (call) => this.#why(call),
@@ -43,7 +43,7 @@ export class Calls {
     this.#healing = healing;
     this.#settings = settings;
     this.#emit = emit;
-    this.#room = new Room(() => settings().maxPending, emit);
+    this.#room = new PendingLimit(() => settings().maxPending, emit);
   }
 
   /**
@@ -54,7 +54,7 @@ export class Calls {
   open<T>(appId: string, limits: CallLimits, caller: Caller<T>): Call<T> {
     if (this.#closed) throw new ClosedError('the client is closed');
     limits.signal?.throwIfAborted();
-    this.#room.enter();
+    this.#room.acquire();
     const call = new Call(appId, limits, caller, this.#around);
     this.#open.add(call as Call);
     return call;
@@ -64,7 +64,7 @@ export class Calls {
    * Makes attempts until the call has ended.
    * @param footing that of the first, where it was made already, and `attempt` says at first what came of it
    */
-  attempt<T>(call: Call<T>, attempt: Attempt<T>, footing?: Footing): void {
+  attempt<T>(call: Call<T>, attempt: Attempt<T>, footing?: DaemonSession): void {
     this.#attempts(call, attempt, footing).then(
       (value) => call.succeed(value),
       (error) => call.fail(error),
@@ -82,25 +82,25 @@ export class Calls {
   async alone<T>(
     appId: string,
     call: Call,
-    footing: Footing,
-    request: (options: AttemptOptions) => Promise<T>,
+    footing: DaemonSession,
+    request: (options: RequestOptions) => Promise<T>,
   ): Promise<T | typeof again> {
-    await this.#slots.take(call);
+    await this.#slots.acquire(call);
     try {
       if (call.ended) throw call.lastError;
       // The daemon may have gone while the call stood in the queue.
-      if (this.#healing.standing(appId) !== footing) return again;
+      if (this.#healing.currentSession(appId) !== footing) return again;
       call.departs();
       // The call's own end comes by its signal: an impatient call doesn't show that the daemon is away.
       return await request({ timeoutMs: this.#settings().timeoutMs, signal: call.signal });
     } finally {
-      this.#slots.giveBack();
+      this.#slots.release();
     }
   }
 
   /** Whether another call may start, with all that were told of room before it. */
   get spare(): boolean {
-    return !this.#closed && this.#room.spare;
+    return !this.#closed && this.#room.hasRoom;
   }
 
   /**
@@ -109,12 +109,12 @@ export class Calls {
    */
   async ready(signal?: AbortSignal): Promise<void> {
     if (this.#closed) throw new ClosedError('the client is closed');
-    await this.#room.free(signal);
+    await this.#room.waitForRoom(signal);
   }
 
   /** There may be more room by the settings, or less. */
   configured(): void {
-    this.#room.look();
+    this.#room.wakeWaiters();
   }
 
   /** Rejects what waits with ClosedError, and resolves when what is at the daemon has finished. */
@@ -128,12 +128,12 @@ export class Calls {
     });
   }
 
-  async #attempts<T>(call: Call<T>, attempt: Attempt<T>, begun?: Footing): Promise<T> {
+  async #attempts<T>(call: Call<T>, attempt: Attempt<T>, begun?: DaemonSession): Promise<T> {
     const { appId } = call;
     let footing = begun;
     for (let pauses = 0; ; footing = undefined) {
       try {
-        footing ??= this.#healing.standing(appId);
+        footing ??= this.#healing.currentSession(appId);
         footing ??= await this.#healing.ready(appId, call as Call);
         if (call.ended) throw call.lastError;
         const value = await attempt(call as Call, footing);
@@ -141,15 +141,15 @@ export class Calls {
           call.underWay = false;
           continue;
         }
-        this.#healing.answered(appId, footing);
+        this.#healing.onAnswer(appId, footing);
         return value;
       } catch (error) {
         if (call.ended) throw error;
         call.underWay = false;
         call.lastError = error;
         debug('%s: attempt %d: %s', appId, call.attempts, error);
-        if (footing) this.#healing.failed(error, appId, footing);
-        if (!this.#healing.canHeal(error, appId)) throw error;
+        if (footing) this.#healing.onFailure(error, appId, footing);
+        if (!this.#healing.isRetriable(error, appId)) throw error;
         if (this.#closed) throw closed(error);
         if (footing) this.#emit('retry', { appId, error, attempts: call.attempts });
         // A repair is awaited, not slept through.
@@ -161,15 +161,15 @@ export class Calls {
   }
 
   #why(call: Call): unknown {
-    const known = this.#healing.trouble ?? call.lastError;
+    const known = this.#healing.lastFailure ?? call.lastError;
     if (known !== undefined) return known;
-    if (!call.underWay && !this.#healing.provisions(call.appId)) return undefined;
+    if (!call.underWay && !this.#healing.isProvisioning(call.appId)) return undefined;
     return new DaemonUnavailableError('the daemon has not answered yet');
   }
 
   #ended(call: Call): void {
     this.#open.delete(call);
-    this.#room.leave();
+    this.#room.release();
     if (this.#open.empty) this.#whenIdle?.();
   }
 }

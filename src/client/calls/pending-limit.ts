@@ -3,60 +3,60 @@ import { endWith, endWithout } from '../../abort.js';
 import { OverloadedError } from '../../errors.js';
 import type { Emit } from '../api/events.js';
 
-export class Room {
-  readonly #size: () => number;
+export class PendingLimit {
+  readonly #limit: () => number;
   readonly #emit: Emit;
-  readonly #waiting = new Set<Waiting>();
-  #taken = 0;
+  readonly #waiting = new Set<Waiter>();
+  #pending = 0;
   /** Places of which somebody was told in this turn, and that are not to be told to another. */
-  #promised = 0;
+  #reserved = 0;
   /** It was told that there is no room. */
-  #told = false;
+  #overloadTold = false;
 
   constructor(size: () => number, emit: Emit) {
-    this.#size = size;
+    this.#limit = size;
     this.#emit = emit;
   }
 
   get full(): boolean {
-    return this.#taken >= this.#size();
+    return this.#pending >= this.#limit();
   }
 
   /** There is a place that is promised to nobody else. */
-  get spare(): boolean {
-    return this.#waiting.size === 0 && this.#taken + this.#promised < this.#size();
+  get hasRoom(): boolean {
+    return this.#waiting.size === 0 && this.#pending + this.#reserved < this.#limit();
   }
 
   /** @throws OverloadedError */
-  enter(): void {
+  acquire(): void {
     if (this.full) {
-      if (!this.#told) this.#emit('overloaded', { pending: this.#taken });
-      this.#told = true;
+      if (!this.#overloadTold) this.#emit('overloaded', { pending: this.#pending });
+      this.#overloadTold = true;
       throw new OverloadedError(
-        `${this.#taken} calls are pending, expected fewer than maxPending, ${this.#size()}`,
+        `${this.#pending} calls are pending, expected fewer than maxPending, ${this.#limit()}`,
       );
     }
-    this.#taken += 1;
+    this.#pending += 1;
   }
 
-  leave(): void {
-    this.#taken -= 1;
-    this.look();
+  release(): void {
+    this.#pending -= 1;
+    this.wakeWaiters();
   }
 
   /**
    * Resolves when there is room.
    * @throws the signal's reason
    */
-  async free(signal?: AbortSignal): Promise<void> {
+  async waitForRoom(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    if (this.spare && this.#promise()) return;
+    if (this.hasRoom && this.#reserve()) return;
     await new Promise<void>((resolve, reject) => {
       const end = () => {
         this.#waiting.delete(waiting);
         if (signal) endWithout(signal, waiting);
       };
-      const waiting: Waiting = {
+      const waiting: Waiter = {
         resolve: () => {
           end();
           resolve();
@@ -73,10 +73,10 @@ export class Room {
   }
 
   /** Wakes as many as there is room for. */
-  look(): void {
-    if (!this.full) this.#told = false;
+  wakeWaiters(): void {
+    if (!this.full) this.#overloadTold = false;
     for (const waiting of this.#waiting) {
-      if (!this.#promise()) return;
+      if (!this.#reserve()) return;
       waiting.resolve();
     }
   }
@@ -87,19 +87,19 @@ export class Room {
   }
 
   /** Who is told of a place has this turn to take it. */
-  #promise(): boolean {
-    if (this.#taken + this.#promised >= this.#size()) return false;
-    this.#promised += 1;
-    if (this.#promised > 1) return true;
+  #reserve(): boolean {
+    if (this.#pending + this.#reserved >= this.#limit()) return false;
+    this.#reserved += 1;
+    if (this.#reserved > 1) return true;
     setImmediate(() => {
-      this.#promised = 0;
-      this.look();
+      this.#reserved = 0;
+      this.wakeWaiters();
     });
     return true;
   }
 }
 
-interface Waiting {
+interface Waiter {
   resolve: () => void;
   reject: (reason: unknown) => void;
   abort: (signal: AbortSignal) => void;

@@ -1,7 +1,7 @@
 /** How many calls may be at the daemon at once; the rest wait, first in, first out. */
 import type { Call } from './call.js';
 
-export class Slots {
+export class Semaphore {
   #free: number;
   readonly #waiting = new Set<() => void>();
 
@@ -10,7 +10,7 @@ export class Slots {
   }
 
   /** Resolves once a slot is taken; a call that ends first leaves the queue. */
-  async take(call: Call): Promise<void> {
+  async acquire(call: Call): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1;
       return;
@@ -21,7 +21,7 @@ export class Slots {
     });
   }
 
-  giveBack(): void {
+  release(): void {
     const [next] = this.#waiting;
     if (next) {
       this.#waiting.delete(next);

@@ -7,28 +7,28 @@ import type { ProvisionRequest } from '../../rpc/methods.js';
 import type { Emit } from '../api/events.js';
 import type { Settings } from '../config/settings.js';
 import { provisionParams } from '../xmlrpc/pyapns.js';
-import type { Footing } from './daemon-session.js';
+import type { DaemonSession } from './daemon-session.js';
 
 const debug = createDebug('apnsd:heal');
 
 /** What an app needs of the client's healing. */
-export interface Surroundings {
+export interface AppProvisioningDeps {
   settings: () => Settings;
   closing: AbortSignal;
   emit: Emit;
   /** Told when a provisioning found no daemon. */
-  unreachable: (error: DaemonUnavailableError, footing: Footing) => void;
+  onUnreachable: (error: DaemonUnavailableError, footing: DaemonSession) => void;
 }
 
 /** Pending without a footing, settled with one. */
 interface Provisioning {
   done: Promise<void>;
-  footing?: Footing;
+  footing?: DaemonSession;
 }
 
-export class KnownApp {
+export class AppProvisioning {
   #entry: ProvisionRequest;
-  readonly #around: Surroundings;
+  readonly #deps: AppProvisioningDeps;
   /** Absent: must be provisioned. */
   #configured: Provisioning | undefined;
   /** Since a call last had an answer: from the second on, provisioning waits first. */
@@ -38,18 +38,18 @@ export class KnownApp {
   /** Absent where the daemon did not lose it since it was provisioned. */
   #healing: { cause: ApnsdError; startedAt: number; attempts: number } | undefined;
 
-  constructor(entry: ProvisionRequest, around: Surroundings) {
+  constructor(entry: ProvisionRequest, around: AppProvisioningDeps) {
     this.#entry = entry;
-    this.#around = around;
+    this.#deps = around;
   }
 
-  get footing(): Footing | undefined {
+  get session(): DaemonSession | undefined {
     return this.#configured?.footing;
   }
 
   /** It is being provisioned. */
   get pending(): boolean {
-    return this.#configured !== undefined && !this.footing;
+    return this.#configured !== undefined && !this.session;
   }
 
   /** Takes new contents; the same again changes nothing. */
@@ -62,36 +62,36 @@ export class KnownApp {
   }
 
   /** Resolves when the daemon has it, or has lost it again: one provisioning for all that ask meanwhile. */
-  provision(footing: Footing): Promise<void> {
+  provision(footing: DaemonSession): Promise<void> {
     this.#configured ??= this.#start(footing);
     return this.#configured.done;
   }
 
   /** The daemon said so to an attempt on this footing; another call may have had it provisioned since. */
-  forgotten(error: ApnsdError, footing: Footing): void {
-    if (this.footing !== footing) return;
+  onForgotten(error: ApnsdError, footing: DaemonSession): void {
+    if (this.session !== footing) return;
     debug('%s: forgotten by the daemon', this.#entry.appId);
     this.#configured = undefined;
     this.#failed(error);
   }
 
   /** An attempt on this footing had an answer. */
-  answered(footing: Footing): void {
-    if (this.footing === footing) this.#failures = 0;
+  onAnswer(footing: DaemonSession): void {
+    if (this.session === footing) this.#failures = 0;
   }
 
   /** Has it provisioned again, but for a provisioning that is under way. */
-  forget(): void {
-    if (this.footing) this.#configured = undefined;
+  invalidate(): void {
+    if (this.session) this.#configured = undefined;
   }
 
   /** Has it provisioned again, whatever is under way: the daemon that was asked is gone. */
-  lose(): void {
+  reset(): void {
     this.#configured = undefined;
     this.#earlier = undefined;
   }
 
-  #start(footing: Footing): Provisioning {
+  #start(footing: DaemonSession): Provisioning {
     const provisioning: Provisioning = {
       done: this.#provision(footing).then(
         () => {
@@ -102,7 +102,7 @@ export class KnownApp {
         (error) => {
           if (this.#configured !== provisioning) return;
           this.#configured = undefined;
-          if (error instanceof DaemonUnavailableError) this.#around.unreachable(error, footing);
+          if (error instanceof DaemonUnavailableError) this.#deps.onUnreachable(error, footing);
           else if (error instanceof ApnsdError && error.retriable) this.#failed(error);
           throw error;
         },
@@ -111,8 +111,8 @@ export class KnownApp {
     return provisioning;
   }
 
-  async #provision(footing: Footing): Promise<void> {
-    const { settings, closing: signal } = this.#around;
+  async #provision(footing: DaemonSession): Promise<void> {
+    const { settings, closing: signal } = this.#deps;
     const { timeoutMs, retry } = settings();
     const entry = this.#entry;
     await this.#earlier;
@@ -122,7 +122,7 @@ export class KnownApp {
     if (this.#healing) this.#healing.attempts += 1;
     const { transport } = footing;
     const limits = { timeoutMs, signal };
-    await footing.either(
+    await footing.callWithFallback(
       () => transport.call('apnsd.provision', [{ ...entry }], limits),
       async () => transport.call('provision', provisionParams(entry, timeoutMs), limits),
     );
@@ -133,7 +133,7 @@ export class KnownApp {
     this.#failures += 1;
     if (this.#healing) return;
     this.#healing = { cause, startedAt: performance.now(), attempts: 0 };
-    this.#around.emit('healing', { cause, appId: this.#entry.appId });
+    this.#deps.emit('healing', { cause, appId: this.#entry.appId });
   }
 
   #healed(): void {
@@ -141,6 +141,6 @@ export class KnownApp {
     const { cause, startedAt, attempts } = this.#healing;
     this.#healing = undefined;
     const durationMs = Math.round(performance.now() - startedAt);
-    this.#around.emit('healed', { cause, appId: this.#entry.appId, durationMs, attempts });
+    this.#deps.emit('healed', { cause, appId: this.#entry.appId, durationMs, attempts });
   }
 }

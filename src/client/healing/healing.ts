@@ -13,8 +13,8 @@ import type { Emit } from '../api/events.js';
 import type { Call } from '../calls/call.js';
 import type { Settings } from '../config/settings.js';
 import { Transport } from '../xmlrpc/transport.js';
-import { KnownApp } from './app-provisioning.js';
-import { Footing } from './daemon-session.js';
+import { AppProvisioning } from './app-provisioning.js';
+import { DaemonSession } from './daemon-session.js';
 import { Outage } from './outage.js';
 
 const debug = createDebug('apnsd:heal');
@@ -24,21 +24,21 @@ export class Healing {
   readonly #emit: Emit;
   #transport: Transport;
   /** Those of `initial`. */
-  #apps = new Map<string, KnownApp>();
+  #apps = new Map<string, AppProvisioning>();
   /** Of apps that are not in `initial`: the daemon has them from elsewhere. */
-  #elsewhere: Footing;
+  #otherApps: DaemonSession;
   #outage: Outage | undefined;
   /** Counts outages and hosts; never goes back. */
-  #era = 0;
+  #epoch = 0;
   /** Outages since a call last went through: from the second on, the repair waits before it knocks. */
-  #outagesInVain = 0;
+  #outagesSinceSuccess = 0;
   readonly #closing = new AbortController();
 
   constructor(settings: Settings, emit: Emit) {
     this.#settings = settings;
     this.#emit = emit;
     this.#transport = this.#transportTo(settings);
-    this.#elsewhere = this.#footing();
+    this.#otherApps = this.#newSession();
     // One listener for each app that is being provisioned.
     setMaxListeners(0, this.#closing.signal);
     this.#takeApps(settings);
@@ -51,54 +51,54 @@ export class Healing {
     if (!sameHost) {
       void this.#transport.close();
       this.#transport = this.#transportTo(settings);
-      this.#newEra();
+      this.#startEpoch();
     }
     this.#takeApps(settings);
     if (!sameHost) this.#outage?.startAgain();
   }
 
   /** Why the daemon can't be reached; undefined where it can. */
-  get trouble(): unknown {
+  get lastFailure(): unknown {
     return this.#outage?.lastError;
   }
 
   /** The daemon was told of the app, and has not answered yet. */
-  provisions(appId: string): boolean {
+  isProvisioning(appId: string): boolean {
     return this.#apps.get(appId)?.pending ?? false;
   }
 
   /** The footing where the daemon is there and knows the app, as far as is known. */
-  standing(appId: string): Footing | undefined {
+  currentSession(appId: string): DaemonSession | undefined {
     if (this.#outage) return undefined;
     const app = this.#apps.get(appId);
-    return app ? app.footing : this.#elsewhere;
+    return app ? app.session : this.#otherApps;
   }
 
   /** Resolves when the daemon is there and knows the app. */
-  async ready(appId: string, call: Call): Promise<Footing> {
+  async ready(appId: string, call: Call): Promise<DaemonSession> {
     for (;;) {
       while (this.#outage) await this.#outage.wait(call);
-      const standing = this.standing(appId);
+      const standing = this.currentSession(appId);
       if (standing) return standing;
-      await this.#apps.get(appId)?.provision(this.#footing());
+      await this.#apps.get(appId)?.provision(this.#newSession());
     }
   }
 
   /** An attempt that stood on this footing failed; an unreachable daemon starts the repair. */
-  failed(error: unknown, appId: string, footing: Footing): void {
-    if (error instanceof DaemonUnavailableError) this.#unreachable(error, footing);
-    else if (isForgotten(error)) this.#apps.get(appId)?.forgotten(error, footing);
-    else this.answered(appId, footing);
+  onFailure(error: unknown, appId: string, footing: DaemonSession): void {
+    if (error instanceof DaemonUnavailableError) this.#onUnreachable(error, footing);
+    else if (isForgotten(error)) this.#apps.get(appId)?.onForgotten(error, footing);
+    else this.onAnswer(appId, footing);
   }
 
   /** An attempt that stood on this footing had an answer: the daemon was there and knew the app. */
-  answered(appId: string, footing: Footing): void {
-    if (footing.era === this.#era) this.#outagesInVain = 0;
-    this.#apps.get(appId)?.answered(footing);
+  onAnswer(appId: string, footing: DaemonSession): void {
+    if (footing.epoch === this.#epoch) this.#outagesSinceSuccess = 0;
+    this.#apps.get(appId)?.onAnswer(footing);
   }
 
   /** Whether the call may be repeated after this error. */
-  canHeal(error: unknown, appId: string): error is ApnsdError {
+  isRetriable(error: unknown, appId: string): error is ApnsdError {
     const retriable = error instanceof ApnsdError && error.retriable;
     return retriable && (!isForgotten(error) || this.#apps.has(appId));
   }
@@ -110,7 +110,7 @@ export class Healing {
 
   /** Has the app provisioned again by the next attempt, whatever is known. */
   forget(appId: string): void {
-    this.#apps.get(appId)?.forget();
+    this.#apps.get(appId)?.invalidate();
   }
 
   /** Ends provisionings under way, lets what is at the daemon finish, leaves no handle open. */
@@ -123,65 +123,65 @@ export class Healing {
     return new Transport(host, () => this.#settings.maxAnswerBytes);
   }
 
-  #footing(): Footing {
-    return new Footing(this.#transport, this.#era);
+  #newSession(): DaemonSession {
+    return new DaemonSession(this.#transport, this.#epoch);
   }
 
   #takeApps({ initial }: Settings): void {
     const before = this.#apps;
     this.#apps = new Map();
     for (const [appId, entry] of initial) {
-      const app = before.get(appId) ?? this.#knownApp(entry);
+      const app = before.get(appId) ?? this.#newApp(entry);
       app.change(entry);
       this.#apps.set(appId, app);
     }
   }
 
-  #knownApp(entry: ProvisionRequest): KnownApp {
-    return new KnownApp(entry, {
+  #newApp(entry: ProvisionRequest): AppProvisioning {
+    return new AppProvisioning(entry, {
       settings: () => this.#settings,
       closing: this.#closing.signal,
       emit: this.#emit,
-      unreachable: (error, footing) => this.#unreachable(error, footing),
+      onUnreachable: (error, footing) => this.#onUnreachable(error, footing),
     });
   }
 
-  #unreachable(cause: ApnsdError, { era }: Footing): void {
+  #onUnreachable(cause: ApnsdError, { epoch }: DaemonSession): void {
     // A late failure of before the last repair, or of another host, says nothing of now.
-    if (this.#outage || era !== this.#era) return;
+    if (this.#outage || epoch !== this.#epoch) return;
     debug('outage: %s', cause);
     this.#outage = new Outage({
       cause,
-      failures: this.#outagesInVain,
+      failures: this.#outagesSinceSuccess,
       settings: () => this.#settings,
-      knock: (signal) => this.#knock(signal),
-      onEnd: () => this.#repaired(),
+      probe: (signal) => this.#probe(signal),
+      onEnd: () => this.#onRepaired(),
     });
-    this.#outagesInVain += 1;
-    this.#newEra();
+    this.#outagesSinceSuccess += 1;
+    this.#startEpoch();
     this.#emit('healing', { cause });
   }
 
-  #repaired(): void {
+  #onRepaired(): void {
     if (!this.#outage) return;
-    const { cause, startedAt, knocks } = this.#outage;
+    const { cause, startedAt, probes } = this.#outage;
     this.#outage = undefined;
     this.#emit('healed', {
       cause,
       durationMs: Math.round(performance.now() - startedAt),
-      attempts: knocks,
+      attempts: probes,
     });
   }
 
   /** What was known of the daemon is so no more. */
-  #newEra(): void {
-    this.#era += 1;
-    this.#elsewhere = this.#footing();
-    for (const app of this.#apps.values()) app.lose();
+  #startEpoch(): void {
+    this.#epoch += 1;
+    this.#otherApps = this.#newSession();
+    for (const app of this.#apps.values()) app.reset();
   }
 
   /** Any answer shows that the daemon is there, but for the one that says it is leaving. */
-  async #knock(signal: AbortSignal): Promise<void> {
+  async #probe(signal: AbortSignal): Promise<void> {
     const { timeoutMs } = this.#settings;
     try {
       await this.#transport.call('system.listMethods', [], { timeoutMs, signal });

@@ -15,7 +15,7 @@ export interface OutageOptions {
   failures: number;
   settings: () => Settings;
   /** Resolves where the daemon is there. */
-  knock: (signal: AbortSignal) => Promise<void>;
+  probe: (signal: AbortSignal) => Promise<void>;
   /** Told when a knock was answered; who waits is told next. */
   onEnd: () => void;
 }
@@ -23,13 +23,13 @@ export interface OutageOptions {
 export class Outage {
   readonly cause: ApnsdError;
   readonly startedAt = performance.now();
-  knocks = 0;
+  probes = 0;
   /** Why the last attempt to get through failed. */
   lastError: unknown;
   readonly #options: OutageOptions;
   #failures: number;
   /** Of performance.now; before it nobody knocks, whoever comes and goes. */
-  #restsUntil: number;
+  #nextProbeAt: number;
   readonly #waiting = new Set<() => void>();
   /** Ends the repair; absent while nobody waits. */
   #repair: AbortController | undefined;
@@ -41,7 +41,7 @@ export class Outage {
     this.#options = options;
     this.#failures = failures;
     // The first repair is immediate.
-    this.#restsUntil = failures > 0 ? performance.now() + pause(settings().retry, failures) : 0;
+    this.#nextProbeAt = failures > 0 ? performance.now() + pause(settings().retry, failures) : 0;
   }
 
   /**
@@ -62,7 +62,7 @@ export class Outage {
   /** Knocks at once: there is a new host to knock at. */
   startAgain(): void {
     this.#failures = 0;
-    this.#restsUntil = 0;
+    this.#nextProbeAt = 0;
     this.#stop();
     if (this.#waiting.size > 0) this.#start();
   }
@@ -87,27 +87,27 @@ export class Outage {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { settings, knock } = this.#options;
+    const { settings, probe } = this.#options;
     const { retry } = settings();
-    const restMs = this.#restsUntil - performance.now();
+    const restMs = this.#nextProbeAt - performance.now();
     if (restMs > 0) await delay(restMs, undefined, { signal });
     const attempt = () => {
-      this.knocks += 1;
-      return knock(signal);
+      this.probes += 1;
+      return probe(signal);
     };
     const onFailedAttempt = ({ error }: { error: Error }) => {
       if (signal.aborted) return;
-      debug('knock %d: %s', this.knocks, error.message);
+      debug('knock %d: %s', this.probes, error.message);
       this.lastError = error;
       this.#failures += 1;
-      this.#restsUntil = performance.now() + pause(retry, this.#failures);
+      this.#nextProbeAt = performance.now() + pause(retry, this.#failures);
     };
     const { pRetry } = await packages();
     await pRetry(attempt, { ...backoff(retry, this.#failures), signal, onFailedAttempt });
   }
 
   #end(): void {
-    debug('the daemon is there after %d knocks', this.knocks);
+    debug('the daemon is there after %d knocks', this.probes);
     this.#options.onEnd();
     for (const resume of this.#waiting) resume();
     this.#waiting.clear();

@@ -12,7 +12,7 @@ export interface Told {
   failed: (error: Error) => void;
 }
 
-export class Wire {
+export class DaemonConnections {
   readonly shown: string;
   /** Of the settings, which may change. */
   readonly maxAnswerBytes: () => number;

@@ -67,7 +67,7 @@ export function feedbackEntries(answer: unknown): { token: string; unregisteredA
  * While it connects to Apple, pyapns answers 500 to all but the notification that made it connect: so they come one
  * at a time until one was taken.
  */
-export class Turns {
+export class FirstNotifications {
   /** By app. */
   readonly #first = new Map<string, Promise<unknown>>();
   readonly #open = new Set<string>();

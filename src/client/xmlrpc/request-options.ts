@@ -1,6 +1,6 @@
 /** What a request is given beside its method and parameters. */
 
-export interface AttemptOptions {
+export interface RequestOptions {
   /** In milliseconds, from when the request leaves. */
   timeoutMs: number;
   signal?: AbortSignal | undefined;

@@ -3,16 +3,16 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { DaemonUnavailableError, InvalidArgumentError } from '../../errors.js';
 import { errorOf, Fault } from '../../rpc/faults.js';
 import { decodeAnswer } from '../../rpc/xml.js';
-import type { Wire } from './connections.js';
+import type { DaemonConnections } from './connections.js';
 import { refusalOf, unreachable, wasClosedUnderUs } from './failure.js';
-import type { AttemptOptions } from './request-options.js';
+import type { RequestOptions } from './request-options.js';
 
-export class Exchange {
+export class RpcRequest {
   /** Rejects with ApnsdError, or with the reason why it was given up. */
   readonly answer: Promise<unknown>;
   /** It failed since the daemon had closed a kept connection. */
   closedUnderUs = false;
-  readonly #wire: Wire;
+  readonly #wire: DaemonConnections;
   readonly #signal: AbortSignal | undefined;
   readonly #timer: NodeJS.Timeout;
   readonly #onAbort = () => this.#giveUpOnSilence(this.#signal?.reason);
@@ -21,7 +21,7 @@ export class Exchange {
   #request: ClientRequest | undefined;
   #over = false;
 
-  constructor(wire: Wire, method: string, params: unknown[], options: AttemptOptions) {
+  constructor(wire: DaemonConnections, method: string, params: unknown[], options: RequestOptions) {
     const { timeoutMs, signal, begun } = options;
     this.#wire = wire;
     this.#signal = signal;

@@ -1,16 +1,16 @@
 /** Calls the daemon's methods: in XML by the package `xmlrpc`, over `node:http`. */
 
 import type { Host } from '../config/settings.js';
-import { Wire } from './connections.js';
+import { DaemonConnections } from './connections.js';
 import { packages } from './packages.js';
-import type { AttemptOptions } from './request-options.js';
-import { Exchange } from './rpc-request.js';
+import type { RequestOptions } from './request-options.js';
+import { RpcRequest } from './rpc-request.js';
 
 export class Transport {
   readonly #host: Host;
   readonly #maxAnswerBytes: () => number;
   /** Absent until the first call. */
-  #wire: Wire | undefined;
+  #wire: DaemonConnections | undefined;
   #underWay = 0;
   #idle: (() => void) | undefined;
 
@@ -20,12 +20,12 @@ export class Transport {
   }
 
   /** @throws ApnsdError, or the signal's reason */
-  async call(method: string, params: unknown[], options: AttemptOptions): Promise<unknown> {
+  async call(method: string, params: unknown[], options: RequestOptions): Promise<unknown> {
     options.signal?.throwIfAborted();
     this.#underWay += 1;
     try {
       const loaded = await packages();
-      this.#wire ??= new Wire(this.#host, this.#maxAnswerBytes, loaded);
+      this.#wire ??= new DaemonConnections(this.#host, this.#maxAnswerBytes, loaded);
       return await attempt(this.#wire, method, params, options);
     } finally {
       this.#underWay -= 1;
@@ -46,13 +46,13 @@ export class Transport {
 
 /** Where a kept connection was closed under it, the request is repeated, once. */
 async function attempt(
-  wire: Wire,
+  wire: DaemonConnections,
   method: string,
   params: unknown[],
-  options: AttemptOptions,
+  options: RequestOptions,
 ): Promise<unknown> {
   const startedAt = performance.now();
-  const first = new Exchange(wire, method, params, options);
+  const first = new RpcRequest(wire, method, params, options);
   try {
     return await first.answer;
   } catch (error) {
@@ -61,5 +61,5 @@ async function attempt(
   // The others may be closed as well.
   wire.dropIdle();
   const timeoutMs = Math.max(1, options.timeoutMs - (performance.now() - startedAt));
-  return new Exchange(wire, method, params, { ...options, timeoutMs }).answer;
+  return new RpcRequest(wire, method, params, { ...options, timeoutMs }).answer;
 }

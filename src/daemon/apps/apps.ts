@@ -8,7 +8,7 @@ import {
 } from '../../apns/credentials/credentials.js';
 import type { ProviderTokens } from '../../apns/credentials/provider-token.js';
 import type { Environment, Gateways } from '../../apns/gateway.js';
-import type { Draft } from '../../apns/request.js';
+import type { RequestTemplate } from '../../apns/request.js';
 import { type Courier, deliver, type RetryState, type Route } from '../../apns/retry.js';
 import type { ApnsRequest, Sender, SenderOptions, SendOptions } from '../../apns/sender.js';
 import type { FailedVerdict, Verdict } from '../../apns/verdict.js';
@@ -17,10 +17,10 @@ import { maskToken } from '../../notification/address.js';
 import { excerpt } from '../../rpc/excerpt.js';
 import type { Log } from '../config/json-log.js';
 import {
+  type ActiveConnection,
   CredentialsRotation,
   type Refusal,
   type RotationState,
-  type Serving,
 } from './credentials-rotation.js';
 import { Feedback } from './feedback.js';
 
@@ -214,7 +214,7 @@ export class App {
   send(
     token: string,
     id: string,
-    draft: Draft,
+    draft: RequestTemplate,
     options: SendOptions,
     told: Told,
     state?: RetryState,
@@ -262,15 +262,22 @@ export class App {
 }
 
 /** One notification to one receiver. */
-class Delivery implements Courier<Serving> {
+class Delivery implements Courier<ActiveConnection> {
   readonly #app: App;
   readonly #token: string;
   readonly #id: string;
-  readonly #draft: Draft;
+  readonly #draft: RequestTemplate;
   readonly #told: Told;
   readonly #isRepeat: boolean;
 
-  constructor(app: App, token: string, id: string, draft: Draft, told: Told, isRepeat: boolean) {
+  constructor(
+    app: App,
+    token: string,
+    id: string,
+    draft: RequestTemplate,
+    told: Told,
+    isRepeat: boolean,
+  ) {
     this.#app = app;
     this.#token = token;
     this.#id = id;
@@ -279,11 +286,11 @@ class Delivery implements Courier<Serving> {
     this.#isRepeat = isRepeat;
   }
 
-  route(): Serving {
+  route(): ActiveConnection {
     return this.#app.rotation.route(this);
   }
 
-  requestOver({ credentials }: Serving): ApnsRequest {
+  requestOver({ credentials }: ActiveConnection): ApnsRequest {
     this.#app.counts.attempts += 1;
     return this.#draft.requestTo(this.#token, this.#id, credentials.topic);
   }
@@ -292,11 +299,11 @@ class Delivery implements Courier<Serving> {
     this.#told.retries?.(state);
   }
 
-  failed(verdict: FailedVerdict, serving: Serving): boolean {
+  failed(verdict: FailedVerdict, serving: ActiveConnection): boolean {
     return this.#app.rotation.failed(this, verdict, serving);
   }
 
-  settled(verdict: Verdict, serving: Serving): void {
+  settled(verdict: Verdict, serving: ActiveConnection): void {
     this.#app.rotation.settled(this, verdict, serving);
     this.#app.settled(this.#token, this.#id, verdict, this.#isRepeat);
     this.#told.answered(verdict);

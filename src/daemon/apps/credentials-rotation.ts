@@ -6,7 +6,7 @@ import { ApnsUnavailableError, CredentialsError } from '../../errors.js';
 import type { Log } from '../config/json-log.js';
 
 /** Credentials with the connections that prove them. */
-export interface Serving extends Route {
+export interface ActiveConnection extends Route {
   credentials: Credentials;
   refusal: Refusal | undefined;
 }
@@ -23,13 +23,13 @@ export type RotationState = Steady | Dialling | OnTrial | SetAside;
 /** Nothing else is wanted. */
 interface Steady {
   kind: 'steady';
-  serving: Serving;
+  serving: ActiveConnection;
 }
 
 /** New credentials are wanted; the old ones, of the same topic and environment, serve meanwhile. */
 interface Changing {
-  serving: Serving;
-  next: Serving;
+  serving: ActiveConnection;
+  next: ActiveConnection;
   /** Trials in a row that failed. */
   failures: number;
 }
@@ -86,7 +86,7 @@ export class CredentialsRotation {
   }
 
   /** What carries all but the notification that is on trial. */
-  get serving(): Serving {
+  get serving(): ActiveConnection {
     return this.#state.serving;
   }
 
@@ -100,7 +100,8 @@ export class CredentialsRotation {
   change(credentials: Credentials): void {
     const state = this.#state;
     const [serving, wanted = serving] = servingsOf(state);
-    const isAgain = (one: Serving) => one.credentials.fingerprint === credentials.fingerprint;
+    const isAgain = (one: ActiveConnection) =>
+      one.credentials.fingerprint === credentials.fingerprint;
     if (isAgain(wanted)) {
       wanted.credentials = credentials;
       if (state.kind === 'set aside') this.#tryAgain(state);
@@ -120,7 +121,7 @@ export class CredentialsRotation {
   }
 
   /** What carries a notification's next attempt. */
-  route(notification: object): Serving {
+  route(notification: object): ActiveConnection {
     const state = this.#state;
     switch (state.kind) {
       case 'steady':
@@ -142,7 +143,11 @@ export class CredentialsRotation {
    * An attempt of a notification failed.
    * @returns true where Apple refused the credentials, and others are there that can carry it at once
    */
-  failed(notification: object, { error, repeat }: FailedVerdict, serving: Serving): boolean {
+  failed(
+    notification: object,
+    { error, repeat }: FailedVerdict,
+    serving: ActiveConnection,
+  ): boolean {
     const state = this.#state;
     const onTrial = state.kind === 'on trial' && state.trying === notification;
     // On trial nothing is repeated with the new ones: the old are there to carry it.
@@ -160,7 +165,7 @@ export class CredentialsRotation {
   }
 
   /** Apple's last word to a notification, or the daemon's, by the way that it went. */
-  settled(notification: object, verdict: Verdict, serving: Serving): void {
+  settled(notification: object, verdict: Verdict, serving: ActiveConnection): void {
     if (verdict.kind === 'failed') {
       this.failed(notification, { kind: 'failed', error: verdict.error }, serving);
       return;
@@ -229,7 +234,7 @@ export class CredentialsRotation {
   }
 
   /** @param refusal of the old ones, where it is the reason */
-  #swapTo(next: Serving, refusal?: CredentialsError): void {
+  #swapTo(next: ActiveConnection, refusal?: CredentialsError): void {
     this.#enter({ kind: 'steady', serving: next });
     this.#dial(next);
     const { topic, environment } = next.credentials;
@@ -241,30 +246,30 @@ export class CredentialsRotation {
   }
 
   /** In the background. Why a gateway can't be reached stands in the log already, and it is dialled on and on. */
-  #dial({ sender }: Serving): void {
+  #dial({ sender }: ActiveConnection): void {
     const deadline = performance.now() + patienceMs;
     sender.ready({ deadline, signal: this.#options.closing }).catch(() => {});
   }
 
-  #connect(credentials: Credentials): Serving {
+  #connect(credentials: Credentials): ActiveConnection {
     return { credentials, refusal: undefined, ...this.#options.connect(credentials) };
   }
 
-  #retire({ sender }: Serving): void {
+  #retire({ sender }: ActiveConnection): void {
     const closed = sender.retire().finally(() => this.#retiring.delete(closed));
     this.#retiring.add(closed);
   }
 }
 
 /** Old credentials go on serving in place of new ones only where nobody can tell them apart by where a notification goes. */
-function canStandIn({ credentials: old, refusal }: Serving, wanted: Credentials): boolean {
+function canStandIn({ credentials: old, refusal }: ActiveConnection, wanted: Credentials): boolean {
   return !refusal && old.topic === wanted.topic && old.environment === wanted.environment;
 }
 
-function servingsOf(state: RotationState): [serving: Serving, next?: Serving] {
+function servingsOf(state: RotationState): [serving: ActiveConnection, next?: ActiveConnection] {
   return state.kind === 'steady' ? [state.serving] : [state.serving, state.next];
 }
 
-function noteRefusal(serving: Serving, { message }: CredentialsError): void {
+function noteRefusal(serving: ActiveConnection, { message }: CredentialsError): void {
   serving.refusal = { reason: message, since: serving.refusal?.since ?? Date.now() };
 }

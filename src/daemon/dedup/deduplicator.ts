@@ -79,7 +79,7 @@ const maxUnderWay = 100_000;
 /** About so many are under way in a hurry. */
 const UNDER_WAY_BUCKETS = 4096;
 
-export class Answers {
+export class Deduplicator {
   readonly #now: () => number;
   readonly #kept: KeptAnswers;
   readonly #failed: RetryStates;

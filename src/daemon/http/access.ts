@@ -10,7 +10,7 @@ export interface Refusal {
   headers?: OutgoingHttpHeaders;
 }
 
-export interface DoorOptions {
+export interface AccessOptions {
   /** Callers must show one of them. */
   secrets: Secrets | undefined;
   /** Callers must show a certificate that the server's authorities have signed. */
@@ -28,7 +28,7 @@ const formTypes = new Set([
  * Any `Host` is let in: a page whose name was made to lead here shows its `Origin` like any other, since browsers
  * send it with each POST.
  */
-export function refusalOf(request: IncomingMessage, options: DoorOptions): Refusal | undefined {
+export function refusalOf(request: IncomingMessage, options: AccessOptions): Refusal | undefined {
   const { headers, method, socket } = request;
   if (headers.origin !== undefined) {
     return { status: 403, reason: 'a web page may not call: the request has an Origin' };

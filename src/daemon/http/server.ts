@@ -54,7 +54,7 @@ const LONG_BODY = 64 * 1024;
 /** How often Node looks for callers that are too slow. */
 const lookEveryMs = 1000;
 
-export class Front {
+export class HttpServer {
   readonly #options: FrontOptions;
   readonly #server: Server | TlsServer;
   readonly #inFlight: InFlight;

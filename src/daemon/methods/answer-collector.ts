@@ -5,7 +5,7 @@ const patienceMs = 2000;
 /** Where some have settled and so long no other has, the rest holds them up no longer. */
 const lullMs = 250;
 
-export class Gathering<T> {
+export class AnswerCollector<T> {
   readonly #answers: (T | undefined)[];
   #left: number;
   #finished: (() => void) | undefined;

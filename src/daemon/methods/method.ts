@@ -3,7 +3,7 @@ import { type Fault, faultOf, INTERNAL } from '../../rpc/faults.js';
 import type { Value, Writable } from '../../rpc/xml.js';
 import type { Apps } from '../apps/apps.js';
 import type { Log } from '../config/json-log.js';
-import type { Answers } from '../dedup/deduplicator.js';
+import type { Deduplicator } from '../dedup/deduplicator.js';
 import type { AnswerWriter } from '../http/answer-writer.js';
 
 export interface Method {
@@ -16,7 +16,7 @@ export interface Method {
 
 export interface MethodContext {
   apps: Apps;
-  answers: Answers;
+  answers: Deduplicator;
   version: string;
   /** Milliseconds of performance.now. */
   startedAt: number;

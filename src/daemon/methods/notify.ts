@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { Flow } from '../../apns/http2/fair-queue.js';
-import { Draft } from '../../apns/request.js';
+import { RequestTemplate } from '../../apns/request.js';
 import type { Verdict } from '../../apns/verdict.js';
 import { type ApnsdError, InvalidArgumentError } from '../../errors.js';
 import { checkToken } from '../../notification/address.js';
@@ -44,7 +44,7 @@ function marginMs(timeoutMs: number): number {
 /** One notification and whom it is for. */
 interface Member {
   token: string;
-  draft: Draft;
+  draft: RequestTemplate;
 }
 
 /**
@@ -70,8 +70,8 @@ async function readAll(
   return members;
 }
 
-function draftOf(payload: Value | undefined): Draft | InvalidArgumentError {
-  return orInvalid(() => new Draft(checkNotification({ payload: asTexts(payload) })));
+function draftOf(payload: Value | undefined): RequestTemplate | InvalidArgumentError {
+  return orInvalid(() => new RequestTemplate(checkNotification({ payload: asTexts(payload) })));
 }
 
 function tokenOf(token: Value | undefined): string | InvalidArgumentError {

@@ -1,7 +1,7 @@
 /** `apnsd.send`: many notifications in one call, an answer for each, in their order. */
 
 import { Flow } from '../../apns/http2/fair-queue.js';
-import { Draft } from '../../apns/request.js';
+import { RequestTemplate } from '../../apns/request.js';
 import type { RetryState } from '../../apns/retry.js';
 import type { SendOptions } from '../../apns/sender.js';
 import { plainlyAccepted, unavailable, type Verdict } from '../../apns/verdict.js';
@@ -12,9 +12,9 @@ import { toJsonText } from '../../rpc/json.js';
 import { PLAINLY_ACCEPTED, type SendAnswer, type WrittenAnswer } from '../../rpc/methods.js';
 import type { Value } from '../../rpc/xml.js';
 import type { App, Told } from '../apps/apps.js';
-import type { Answers, Asker } from '../dedup/deduplicator.js';
+import type { Asker, Deduplicator } from '../dedup/deduplicator.js';
 import { Digest, Fingerprint } from '../dedup/fingerprint.js';
-import { Gathering } from './answer-collector.js';
+import { AnswerCollector } from './answer-collector.js';
 import type { MethodContext } from './method.js';
 import { asText, parameters } from './parameters.js';
 import { readSendRequest, type SendGroup } from './send-request.js';
@@ -25,7 +25,7 @@ export async function send(params: Value[], context: MethodContext): Promise<str
   const { timeoutMs, brief, groups, receivers } = readSendRequest(asText('request', text));
   expectRoom(app, context.answers, groups);
   const now = performance.now();
-  const gathering = new Gathering<WrittenAnswer>(receivers);
+  const gathering = new AnswerCollector<WrittenAnswer>(receivers);
   const call = {
     app,
     appDigest: new Digest(app.id),
@@ -57,7 +57,7 @@ export async function send(params: Value[], context: MethodContext): Promise<str
 }
 
 /** @throws OverloadedError before anything is sent */
-function expectRoom(app: App, answers: Answers, groups: SendGroup[]): void {
+function expectRoom(app: App, answers: Deduplicator, groups: SendGroup[]): void {
   let requests = 0;
   let bytes = 0;
   for (const { notification, to } of groups) {
@@ -76,7 +76,7 @@ interface SendCall {
   app: App;
   appDigest: Digest;
   brief: boolean;
-  gathering: Gathering<WrittenAnswer>;
+  gathering: AnswerCollector<WrittenAnswer>;
   signal: AbortSignal;
   flow: Flow;
 }
@@ -84,14 +84,14 @@ interface SendCall {
 /** What goes to the receivers of one group. */
 class Letter {
   readonly call: SendCall;
-  readonly draft: Draft;
+  readonly draft: RequestTemplate;
   readonly payload: Digest;
   readonly options: SendOptions;
 
   constructor(call: SendCall, notification: CheckedNotification, deadline: number) {
     const { signal, flow } = call;
     this.call = call;
-    this.draft = new Draft(notification);
+    this.draft = new RequestTemplate(notification);
     this.payload = new Digest(notification.body);
     this.options = { deadline, signal, expiration: notification.expiration, flow };
   }

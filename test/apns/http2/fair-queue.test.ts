@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Flow, Line, type Queued } from '../../../src/apns/http2/fair-queue.js';
+import { FairQueue, Flow, type Queued } from '../../../src/apns/http2/fair-queue.js';
 
 interface Named extends Queued<Named> {
   name: string;
@@ -11,12 +11,12 @@ function queued(name: string, flow: Flow, bodyBytes = 1): Named {
   return { name, flow, bodyBytes, ...nowhere };
 }
 
-function* drain(line: Line<Named>) {
+function* drain(line: FairQueue<Named>) {
   for (let next = line.shift(); next; next = line.shift()) yield next.name;
 }
 
 test('who sends one waits for one of each who send many', () => {
-  const line = new Line<Named>();
+  const line = new FairQueue<Named>();
   const [many, more, one] = [new Flow(), new Flow(), new Flow()];
   for (const name of ['a1', 'a2', 'a3']) line.push(queued(name, many));
   for (const name of ['b1', 'b2']) line.push(queued(name, more));
@@ -27,7 +27,7 @@ test('who sends one waits for one of each who send many', () => {
 });
 
 test('what was given back is the next, in its order', () => {
-  const line = new Line<Named>();
+  const line = new FairQueue<Named>();
   const [many, one] = [new Flow(), new Flow()];
   const [first, second, third] = ['a1', 'a2', 'a3'].map((name) => queued(name, many));
   for (const each of [first, second, third]) if (each) line.push(each);
@@ -44,7 +44,7 @@ test('what was given back is the next, in its order', () => {
 test('any member can leave at any time, and length and bytes count those that wait', () => {
   const flows = [new Flow(), new Flow(), new Flow()];
   for (let leaver = 0; leaver < 9; leaver += 1) {
-    const line = new Line<Named>();
+    const line = new FairQueue<Named>();
     const members = flows.flatMap((flow, at) =>
       [0, 1, 2].map((number) => queued(`${at}${number}`, flow, 10)),
     );

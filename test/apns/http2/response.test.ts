@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Frame } from '../../../src/apns/http2/codec/frame-reader.js';
 import { HeaderReader } from '../../../src/apns/http2/codec/hpack.js';
-import { type Head, HeadReader } from '../../../src/apns/http2/response.js';
+import { type ResponseHead, ResponseHeadReader } from '../../../src/apns/http2/response.js';
 
 function frameOf(fields: string[]): Frame {
   const frame = new Frame();
@@ -13,7 +13,7 @@ function frameOf(fields: string[]): Frame {
   return frame;
 }
 
-function read(reader: HeadReader, fields: string[]): Head | undefined | 'broken' {
+function read(reader: ResponseHeadReader, fields: string[]): ResponseHead | undefined | 'broken' {
   try {
     return reader.read(frameOf(fields));
   } catch {
@@ -22,7 +22,7 @@ function read(reader: HeadReader, fields: string[]): Head | undefined | 'broken'
 }
 
 /** The same, without any memory but the table. */
-function readPlainly(reader: HeaderReader, fields: string[]): Head | undefined | 'broken' {
+function readPlainly(reader: HeaderReader, fields: string[]): ResponseHead | undefined | 'broken' {
   const { bytes, start, end } = frameOf(fields);
   const said: [name: string, value: string][] = [];
   try {
@@ -61,7 +61,7 @@ test('a block that begins as an earlier one reads as if nothing but the table we
   );
   fc.assert(
     fc.property(blocks, (all) => {
-      const reader = new HeadReader();
+      const reader = new ResponseHeadReader();
       const plain = new HeaderReader();
       for (const one of all) {
         const head = read(reader, one);
@@ -75,7 +75,7 @@ test('a block that begins as an earlier one reads as if nothing but the table we
 });
 
 test('what one answer says does not show in the next', () => {
-  const reader = new HeadReader();
+  const reader = new ResponseHeadReader();
   read(reader, ['88', '0001610162']);
   const first = read(reader, ['88', '000162026263']);
   const second = read(reader, ['88']);
@@ -84,7 +84,7 @@ test('what one answer says does not show in the next', () => {
 });
 
 test('the same bytes say something else once the table has changed', () => {
-  const reader = new HeadReader();
+  const reader = new ResponseHeadReader();
   assert.deepEqual(read(reader, ['88', '4001610162']), { status: 200, headers: { a: 'b' } });
   for (let round = 0; round < 3; round += 1) {
     assert.deepEqual(read(reader, ['88', 'be']), { status: 200, headers: { a: 'b' } });
@@ -97,7 +97,7 @@ test('the same bytes say something else once the table has changed', () => {
 });
 
 test('an answer that ends with a header of the static table reads the same again and again', () => {
-  const reader = new HeadReader();
+  const reader = new ResponseHeadReader();
   for (let round = 0; round < 3; round += 1) {
     const headers = { 'accept-encoding': 'gzip, deflate' };
     assert.deepEqual(read(reader, ['88', '90']), { status: 200, headers });
@@ -122,12 +122,12 @@ const malformed: [what: string, fields: string[]][] = [
 
 for (const [what, block] of malformed) {
   test(`a head with ${what} is refused, and what it puts into the table is there`, () => {
-    const reader = new HeadReader();
+    const reader = new ResponseHeadReader();
     assert.equal(read(reader, block), undefined);
     assert.deepEqual(read(reader, ['88', 'be']), { status: 200, headers: { found: 'it' } });
   });
   test(`trailers with ${what}: what they put into the table is there`, () => {
-    const reader = new HeadReader();
+    const reader = new ResponseHeadReader();
     reader.readTrailers(frameOf(block));
     assert.deepEqual(read(reader, ['88', 'be']), { status: 200, headers: { found: 'it' } });
   });

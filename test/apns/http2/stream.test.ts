@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Frame } from '../../../src/apns/http2/codec/frame-reader.js';
-import { Exchange } from '../../../src/apns/http2/pending-request.js';
+import { PendingRequest } from '../../../src/apns/http2/pending-request.js';
 import { Streams } from '../../../src/apns/http2/stream.js';
 import { request } from './scripted-server.js';
 
@@ -18,7 +18,7 @@ function memory(): number {
 
 function open(streams: Streams) {
   const ledger = { settled: () => {}, trouble: () => undefined };
-  const exchange = new Exchange(request('{}'), { deadline: 1e9 }, ledger, () => {});
+  const exchange = new PendingRequest(request('{}'), { deadline: 1e9 }, ledger, () => {});
   return streams.add(exchange, 65_535, () => {});
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { RetryState } from '../../../src/apns/retry.js';
 import type { Verdict } from '../../../src/apns/verdict.js';
 import type { Told } from '../../../src/daemon/apps/apps.js';
-import { Answers } from '../../../src/daemon/dedup/deduplicator.js';
+import { Deduplicator } from '../../../src/daemon/dedup/deduplicator.js';
 import { Digest, Fingerprint } from '../../../src/daemon/dedup/fingerprint.js';
 import { ApnsUnavailableError, InvalidArgumentError } from '../../../src/errors.js';
 
@@ -29,7 +29,7 @@ function identity(changes: Partial<Identity> = {}): Identity {
 
 /** As `answers.once`, with a promise for who asks, and one of who sends. */
 function once(
-  answers: Answers,
+  answers: Deduplicator,
   { appId, token, id, payload }: Identity,
   deadline: number,
   send: (state?: RetryState) => Promise<Verdict>,
@@ -60,7 +60,7 @@ class Apple {
   readonly send = () => new Promise<Verdict>((resolve) => this.answers.push(resolve));
 }
 
-async function sendNow(answers: Answers, who: Identity, verdict: Verdict): Promise<boolean> {
+async function sendNow(answers: Deduplicator, who: Identity, verdict: Verdict): Promise<boolean> {
   let sent = false;
   await once(answers, who, later, async () => {
     sent = true;
@@ -70,7 +70,7 @@ async function sendNow(answers: Answers, who: Identity, verdict: Verdict): Promi
 }
 
 test('a repeat joins the one under way, and a later one gets the same answer', async () => {
-  const answers = new Answers(10);
+  const answers = new Deduplicator(10);
   const apple = new Apple();
   const joined = [1, 2, 3].map(() => once(answers, identity(), later, apple.send));
   assert.equal(apple.answers.length, 1);
@@ -83,7 +83,7 @@ test('a repeat joins the one under way, and a later one gets the same answer', a
 });
 
 test('the same id is another notification with another token or of another app', async () => {
-  const answers = new Answers(10);
+  const answers = new Deduplicator(10);
   for (const who of [{}, { token: 'bb' }, { appId: 'other' }, { id: idOf(2) }]) {
     assert.ok(await sendNow(answers, identity(who), accepted));
     assert.ok(!(await sendNow(answers, identity(who), accepted)));
@@ -91,7 +91,7 @@ test('the same id is another notification with another token or of another app',
 });
 
 test('the same id and token with another payload are refused, under way and answered', async () => {
-  const answers = new Answers(10);
+  const answers = new Deduplicator(10);
   const apple = new Apple();
   const other = identity({ payload: 'other' });
   const expectRefused = async () => {
@@ -109,7 +109,7 @@ test('the same id and token with another payload are refused, under way and answ
 
 test('a failure is no answer: of those who had joined, who has most time left sends again, the others join it', async () => {
   let now = 0;
-  const answers = new Answers(10, () => now);
+  const answers = new Deduplicator(10, () => now);
   const apple = new Apple();
   const states: (RetryState | undefined)[] = [];
   const senders: number[] = [];
@@ -131,7 +131,11 @@ test('a failure is no answer: of those who had joined, who has most time left se
 });
 
 /** Sends nothing, and hands over what the policy would tell. */
-function ask(answers: Answers, deadline: number, told: (told: Told, state?: RetryState) => void) {
+function ask(
+  answers: Deduplicator,
+  deadline: number,
+  told: (told: Told, state?: RetryState) => void,
+) {
   const heard: { verdicts: Verdict[]; waits: string[] } = { verdicts: [], waits: [] };
   answers.once({
     id: idOf(1),
@@ -147,7 +151,7 @@ function ask(answers: Answers, deadline: number, told: (told: Told, state?: Retr
 }
 
 test('what may not be sent in time any more has failed for all who can not wait, and is handed to who asks next', () => {
-  const answers = new Answers(10, () => 0);
+  const answers = new Deduplicator(10, () => 0);
   const state: RetryState = {
     failures: 1,
     notBefore: 1000,
@@ -170,7 +174,7 @@ test('what may not be sent in time any more has failed for all who can not wait,
 
 test('a notification that failed is known for ten minutes, so that who asks for it goes on where it stood', () => {
   let now = 0;
-  const answers = new Answers(10, () => now);
+  const answers = new Deduplicator(10, () => now);
   const state: RetryState = { failures: 3, notBefore: 0, error: failed.error };
   const failing = (told: Told) => {
     told.retries?.(state);
@@ -190,7 +194,7 @@ test('a notification that failed is known for ten minutes, so that who asks for 
 
 test('who has joined and has no time left gets the failure', async () => {
   let now = 0;
-  const answers = new Answers(10, () => now);
+  const answers = new Deduplicator(10, () => now);
   const apple = new Apple();
   const first = once(answers, identity(), 100, apple.send);
   const joined = once(answers, identity(), 100, apple.send);
@@ -201,7 +205,7 @@ test('who has joined and has no time left gets the failure', async () => {
 });
 
 test('what breaks for one breaks for all who joined, and leaves nothing behind', async () => {
-  const answers = new Answers(10);
+  const answers = new Deduplicator(10);
   const send = () => Promise.reject(new Error('a bug'));
   const joined = [1, 2].map(() => once(answers, identity(), later, send));
   for (const each of joined) await assert.rejects(each, /a bug/);
@@ -209,7 +213,7 @@ test('what breaks for one breaks for all who joined, and leaves nothing behind',
 });
 
 test('a send that throws leaves nothing behind', async () => {
-  const answers = new Answers(10);
+  const answers = new Deduplicator(10);
   const broken = once(answers, identity(), later, () => {
     throw new Error('a bug');
   });
@@ -218,7 +222,7 @@ test('a send that throws leaves nothing behind', async () => {
 });
 
 test('the oldest answers go first, and it is counted that they went before their time', async () => {
-  const answers = new Answers(3);
+  const answers = new Deduplicator(3);
   const ids = [1, 2, 3, 4, 5].map(idOf);
   for (const id of ids) await sendNow(answers, identity({ id }), accepted);
   assert.deepEqual(answers.counts, { underWay: 0, kept: 3, failed: 0, forgotten: 2 });
@@ -228,7 +232,7 @@ test('the oldest answers go first, and it is counted that they went before their
 
 test('no answer is kept for more than ten minutes', async () => {
   let now = 0;
-  const answers = new Answers(10, () => now);
+  const answers = new Deduplicator(10, () => now);
   await sendNow(answers, identity({ id: idOf(1) }), accepted);
   now = 599_999;
   assert.ok(!(await sendNow(answers, identity({ id: idOf(1) }), accepted)));
@@ -241,7 +245,7 @@ test('no answer is kept for more than ten minutes', async () => {
 });
 
 test('a hundred thousand may be under way, whether they are sent or rest', () => {
-  const answers = new Answers(10);
+  const answers = new Deduplicator(10);
   const told: Told[] = [];
   const [app, payload] = [new Digest('app'), new Digest('one')];
   for (let number = 0; number < 100_000; number += 1) {

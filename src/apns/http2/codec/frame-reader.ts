@@ -1,5 +1,11 @@
 /** Cuts the bytes of a connection, in whatever pieces they come, into frames. */
-import { Breach, Flag, FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES, MAX_STREAM_ID } from './frames.js';
+import {
+  Flag,
+  FRAME_HEADER_BYTES,
+  FRAME_PAYLOAD_BYTES,
+  Http2Error,
+  MAX_STREAM_ID,
+} from './frames.js';
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
@@ -32,23 +38,24 @@ export class Frame {
   /** Takes the padding off, and a priority, which says nothing since RFC 9113. */
   unpad(): void {
     const least = (this.has(Flag.padded) ? 1 : 0) + (this.has(Flag.priority) ? 5 : 0);
-    if (this.length < least) throw new Breach('FRAME_SIZE_ERROR', 'a frame is cut off');
+    if (this.length < least) throw new Http2Error('FRAME_SIZE_ERROR', 'a frame is cut off');
     if (this.has(Flag.padded)) this.end -= this.bytes.readUInt8(this.start);
     this.start += least;
-    if (this.length < 0) throw new Breach('PROTOCOL_ERROR', 'a frame is shorter than its padding');
+    if (this.length < 0)
+      throw new Http2Error('PROTOCOL_ERROR', 'a frame is shorter than its padding');
   }
 
   expectStream(): void {
-    if (this.stream === 0) throw new Breach('PROTOCOL_ERROR', `${this} came without a stream`);
+    if (this.stream === 0) throw new Http2Error('PROTOCOL_ERROR', `${this} came without a stream`);
   }
 
   expectNoStream(): void {
-    if (this.stream !== 0) throw new Breach('PROTOCOL_ERROR', `${this} came for a stream`);
+    if (this.stream !== 0) throw new Http2Error('PROTOCOL_ERROR', `${this} came for a stream`);
   }
 
   expectLength(length: number): void {
     if (this.length === length) return;
-    throw new Breach('FRAME_SIZE_ERROR', `${this} has ${this.length} bytes, not ${length}`);
+    throw new Http2Error('FRAME_SIZE_ERROR', `${this} has ${this.length} bytes, not ${length}`);
   }
 
   toString(): string {
@@ -78,7 +85,10 @@ export class FrameReader {
     while (filled - at >= FRAME_HEADER_BYTES) {
       const payload = bytes.readUIntBE(at, 3);
       if (payload > FRAME_PAYLOAD_BYTES) {
-        throw new Breach('FRAME_SIZE_ERROR', `a frame of ${payload} bytes came (is it HTTP/2?)`);
+        throw new Http2Error(
+          'FRAME_SIZE_ERROR',
+          `a frame of ${payload} bytes came (is it HTTP/2?)`,
+        );
       }
       const end = at + FRAME_HEADER_BYTES + payload;
       if (end > filled) break;

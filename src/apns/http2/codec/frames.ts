@@ -65,7 +65,7 @@ export function nameOfErrorCode(code: number): string {
 }
 
 /** The peer broke the protocol: the connection ends with a GOAWAY of this code. */
-export class Breach extends Error {
+export class Http2Error extends Error {
   readonly code: number;
 
   constructor(code: keyof typeof ErrorCode, message: string) {

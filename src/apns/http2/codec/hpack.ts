@@ -1,6 +1,6 @@
 /** HPACK (RFC 7541): what gateways send is decoded, and requests are encoded. */
 import { DynamicTable, ENTRY_OVERHEAD_BYTES, HEADER_TABLE_BYTES } from './dynamic-table.js';
-import { Breach } from './frames.js';
+import { Http2Error } from './frames.js';
 import { decodeHuffman, huffmanLength } from './huffman.js';
 
 /** RFC 7541, Appendix A; the first entry has index 1. */
@@ -218,8 +218,8 @@ export class HeaderReader {
   }
 }
 
-function broken(message: string): Breach {
-  return new Breach('COMPRESSION_ERROR', message);
+function broken(message: string): Http2Error {
+  return new Http2Error('COMPRESSION_ERROR', message);
 }
 
 /** Our side of the table is no larger than the default, however much the peer allows: our constants need 1 KiB. */

@@ -1,5 +1,5 @@
 /** Reads strings in HPACK's Huffman code (RFC 7541, section 5.2 and Appendix B). */
-import { Breach } from './frames.js';
+import { Http2Error } from './frames.js';
 
 /** The symbols by the length of their code; the codes are canonical: counted up by length, then by symbol. */
 const symbolsByBits: readonly (readonly [bits: number, symbols: readonly number[]])[] = [
@@ -104,8 +104,8 @@ export function huffmanLength(bytes: Buffer, start: number, end: number): number
   return length;
 }
 
-function notHuffman(): Breach {
-  return new Breach('COMPRESSION_ERROR', 'a header string is not in the Huffman code');
+function notHuffman(): Http2Error {
+  return new Http2Error('COMPRESSION_ERROR', 'a header string is not in the Huffman code');
 }
 
 function buildTree(): Uint16Array {
