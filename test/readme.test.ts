@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { maxMany } from '../src/client/api/client.js';
-import { maxMembers } from '../src/client/batching/batch.js';
+import { MAX_MEMBERS } from '../src/client/batching/batch.js';
 import { settingsFrom } from '../src/client/config/settings.js';
 import { maxCalls } from '../src/daemon/methods/system.js';
 
@@ -20,7 +20,7 @@ function told(sentence: RegExp): number {
 }
 
 test('the numbers of the READMEs are those of the code', () => {
-  assert.equal(told(/go together, up to ([\d,]+)\./), maxMembers);
+  assert.equal(told(/go together, up to ([\d,]+)\./), MAX_MEMBERS);
   assert.equal(told(/never more than ([\d,]+) are under way/), maxMany);
   assert.equal(told(/A multicall takes up to ([\d,]+) calls/), maxCalls);
 });

@@ -1,11 +1,12 @@
 /** Sends any number of notifications in bounded memory: takes from the source only as fast as outcomes are taken. */
 import { ApnsdError } from '../errors.js';
 import type { Receipt } from './api/receipt.js';
-import type { Letter } from './batching/send-codec.js';
-import type { Call, Caller } from './calls/call.js';
+import type { CallListener } from './calls/call.js';
 import { type OutcomeSource, Outcomes } from './outcomes.js';
+import type { AddressedNotification, PendingNotification } from './pending-notification.js';
+import { type AnyIterable, SourceReader } from './source-reader.js';
 
-export type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
+export type { AnyIterable } from './source-reader.js';
 
 /** What became of one notification; `index` is its place in the source, from 0. */
 export type Outcome = (Receipt | FailedOutcome) & { index: number };
@@ -22,216 +23,212 @@ export interface FailedOutcome {
 
 export interface NotifyManyDeps<T> {
   /** @throws ApnsdError for an item that can't be sent */
-  write: (item: T) => Letter;
-  start: (letter: Letter, caller: Caller<Receipt>) => Call<Receipt>;
+  address: (item: T) => AddressedNotification;
+  send: (addressed: AddressedNotification, listener: CallListener<Receipt>) => PendingNotification;
   /** Whether another call may start. */
   hasRoom: () => boolean;
-  /** Resolves when it may. */
-  room: () => Promise<void>;
-  /** How many may be under way, and wait to be taken as outcomes, together. */
+  /** Resolves when another call may start. */
+  waitForRoom: () => Promise<void>;
+  /** How many notifications may be pending, and wait to be taken as outcomes, together. */
   limit: () => number;
   signal: AbortSignal | undefined;
 }
 
-type Source<T> = Iterator<T> | AsyncIterator<T>;
-
 export class NotifyMany<T> implements OutcomeSource {
   readonly outcomes = new Outcomes<Outcome>(this);
-  readonly #source: Source<T>;
-  readonly #around: NotifyManyDeps<T>;
-  readonly #open: Item[] = [];
-  #next = 0;
-  /** The source was asked for its next, or an item waits for room. */
-  #busy = false;
-  /** There is nothing more to start, by the source's end or by its error. */
-  #end: { error?: unknown } | undefined;
-  #begun = false;
-  #stopped = false;
+  readonly #source: SourceReader<T>;
+  readonly #deps: NotifyManyDeps<T>;
+  readonly #items = new Items();
+  #read = 0;
+  /** One object for all items. */
+  readonly #itemListener: ItemListener = {
+    onResult: (item, receipt) => {
+      this.#items.delete(item);
+      // In this order it costs a twentieth: V8 has no fast way to add a property to a copy.
+      if (this.#phase === 'sending') this.outcomes.push({ index: item.index, ...receipt });
+      this.#endIfDone();
+    },
+    onError: (item, error) => {
+      this.#items.delete(item);
+      this.#onError(item.index, item.addressed, error);
+      this.#endIfDone();
+    },
+  };
+  /** Nothing is sent before the first outcome is asked for, and nothing after the last. */
+  #phase: 'new' | 'sending' | 'over' = 'new';
   readonly #onAbort = () => this.#abort();
 
-  constructor(source: AnyIterable<T>, around: NotifyManyDeps<T>) {
-    this.#source =
-      Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
-    this.#around = around;
+  constructor(source: AnyIterable<T>, deps: NotifyManyDeps<T>) {
+    this.#source = new SourceReader(source);
+    this.#deps = deps;
   }
 
   onAsked(): void {
-    if (!this.#begun) this.#begin();
+    if (this.#phase === 'new') this.#begin();
     this.#fill();
-    this.#look(true);
+    this.#endIfDone(true);
   }
 
-  /** What has left finishes, and nobody is told; what waits is not sent. */
+  /** What was sent finishes, and nobody is told; what waits is not sent. */
   async onStopped(): Promise<void> {
-    if (this.#stopped) return;
+    if (this.#phase === 'over') return;
     this.#finish();
-    for (const { call } of [...this.#open]) {
-      if (call && !call.underWay) call.fail(new Error('nobody takes its outcome'));
+    for (const { pending } of this.#items.all()) {
+      if (pending && !pending.inFlight) pending.fail(new Error('nobody takes its outcome'));
     }
-    await this.#closeSource();
-  }
-
-  async #closeSource(): Promise<void> {
-    if (this.#end) return;
-    const returned = (async () => this.#source.return?.())();
-    // A source that is asked for its next may answer this only afterwards; an abort has its own reason.
-    if (this.#busy || this.#around.signal?.aborted) returned.catch(() => undefined);
-    else await returned;
-  }
-
-  /** Told by the item. */
-  succeeded(item: Item, receipt: Receipt): void {
-    this.#close(item);
-    // In this order it costs a twentieth: V8 has no fast way to add a property to a copy.
-    if (!this.#stopped) this.outcomes.push({ index: item.index, ...receipt });
-    this.#look();
-  }
-
-  /** Told by the item. */
-  failed(item: Item, error: unknown): void {
-    this.#close(item);
-    this.#failed(item.index, item.letter, error);
-    this.#look();
+    await this.#source.close();
   }
 
   #begin(): void {
-    const { signal } = this.#around;
-    this.#begun = true;
+    const { signal } = this.#deps;
+    this.#phase = 'sending';
     if (signal?.aborted) this.#abort();
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   #finish(): void {
-    this.#stopped = true;
-    this.#around.signal?.removeEventListener('abort', this.#onAbort);
-  }
-
-  get #full(): boolean {
-    return this.#open.length + this.outcomes.waiting >= this.#around.limit();
+    this.#phase = 'over';
+    this.#deps.signal?.removeEventListener('abort', this.#onAbort);
   }
 
   #fill(): void {
-    while (!this.#end && !this.#busy && !this.#stopped && !this.#full) {
-      try {
-        const next = this.#source.next();
-        if ('then' in next) this.#wait(next, (result) => this.#take(result));
-        else this.#take(next);
-      } catch (error) {
-        this.#end = { error };
-      }
+    while (this.#phase === 'sending' && this.#source.ready && !this.#full) {
+      this.#source.read(
+        (item) => this.#take(item),
+        () => this.#onRead(),
+      );
     }
   }
 
-  /** Nothing else is taken from the source meanwhile. */
-  #wait<V>(promise: Promise<V>, then: (value: V) => void): void {
-    this.#busy = true;
-    promise
-      .then((value) => {
-        this.#busy = false;
-        if (!this.#stopped) then(value);
-        this.#fill();
-      })
-      .catch((error) => {
-        this.#busy = false;
-        this.#end = { error };
-      })
-      .finally(() => this.#look());
+  get #full(): boolean {
+    return this.#items.size + this.outcomes.waiting >= this.#deps.limit();
   }
 
-  #take({ done, value }: IteratorResult<T>): void {
-    if (done) {
-      this.#end = {};
-      return;
-    }
-    const index = this.#next;
-    this.#next += 1;
-    let letter: Letter;
+  /** The source, or room for its item, was waited for. */
+  #onRead(): void {
+    this.#fill();
+    this.#endIfDone();
+  }
+
+  /** Resolves, where it is not at once, when the next item can be taken. */
+  #take(value: T): Promise<void> | undefined {
+    if (this.#phase === 'over') return undefined;
+    const index = this.#read;
+    this.#read += 1;
+    let addressed: AddressedNotification;
     try {
-      letter = this.#around.write(value);
+      addressed = this.#deps.address(value);
     } catch (error) {
-      this.#failed(index, asGiven(value), error);
-      return;
+      this.#onError(index, asGiven(value), error);
+      return undefined;
     }
-    if (this.#around.hasRoom()) this.#start(index, letter);
-    else {
-      const room = this.#around.room().catch((error) => {
-        this.#failed(index, letter, error);
-        throw error;
-      });
-      this.#wait(room, () => this.#start(index, letter));
+    if (this.#deps.hasRoom()) {
+      this.#send(index, addressed);
+      return undefined;
     }
+    return this.#sendWithRoom(index, addressed);
   }
 
-  #start(index: number, letter: Letter): void {
-    const item = new Item(index, letter, this);
-    item.call = this.#around.start(letter, item);
-    item.place = this.#open.push(item) - 1;
+  async #sendWithRoom(index: number, addressed: AddressedNotification): Promise<void> {
+    try {
+      await this.#deps.waitForRoom();
+    } catch (error) {
+      this.#onError(index, addressed, error);
+      throw error;
+    }
+    if (this.#phase === 'sending') this.#send(index, addressed);
   }
 
-  /** The last one takes its place. */
-  #close(item: Item): void {
-    const last = this.#open.pop();
-    if (!last || last === item) return;
-    this.#open[item.place] = last;
-    last.place = item.place;
+  #send(index: number, addressed: AddressedNotification): void {
+    const item = new Item(index, addressed, this.#itemListener);
+    item.pending = this.#deps.send(addressed, item);
+    this.#items.add(item);
   }
 
   /** What is no error of ours is no outcome: an author's getter threw. */
-  #failed(index: number, { token, id }: Pick<Letter, 'token' | 'id'>, error: unknown): void {
-    if (this.#stopped) return;
+  #onError(index: number, { token, id }: { token: string; id: string }, error: unknown): void {
+    if (this.#phase === 'over') return;
     if (error instanceof ApnsdError) {
       this.outcomes.push({ status: 'failed', token, id, error, index });
-    } else this.#end = { error };
+    } else this.#source.fail(error);
   }
 
   /** Ends the outcomes when all were taken and another is asked for; an abort before that is thrown. */
-  #look(asked = this.outcomes.awaited): void {
-    if (!asked || this.#stopped || !this.#end || this.#busy) return;
-    if (this.#open.length + this.outcomes.waiting > 0) return;
+  #endIfDone(asked = this.outcomes.awaited): void {
+    if (!asked || this.#phase === 'over' || !this.#source.ended) return;
+    if (this.#items.size + this.outcomes.waiting > 0) return;
     this.#finish();
-    if ('error' in this.#end) this.outcomes.fail(this.#end.error);
+    const { failure } = this.#source;
+    if (failure) this.outcomes.fail(failure.reason);
     else this.outcomes.end();
   }
 
   #abort(): void {
-    const reason: unknown = this.#around.signal?.reason;
+    const reason: unknown = this.#deps.signal?.reason;
     this.#finish();
     this.outcomes.drop();
     this.outcomes.fail(reason);
-    for (const { call } of [...this.#open]) call?.fail(reason);
-    void this.#closeSource();
+    for (const { pending } of this.#items.all()) pending?.fail(reason);
+    // The abort's reason is what is thrown, whatever the source says to its end.
+    void this.#source.close().catch(() => undefined);
   }
 }
 
-/** One that is under way. */
-class Item implements Caller<Receipt> {
+interface ItemListener {
+  onResult(item: Item, receipt: Receipt): void;
+  onError(item: Item, error: unknown): void;
+}
+
+/** One of the source, from when it is sent to its outcome. */
+class Item implements CallListener<Receipt> {
   readonly index: number;
-  readonly letter: Letter;
-  call: Call<Receipt> | undefined;
-  /** Among those that are open. */
+  readonly addressed: AddressedNotification;
+  pending: PendingNotification | undefined;
+  /** Among {@link Items}. */
   place = 0;
-  readonly #many: Pick<NotifyMany<never>, 'succeeded' | 'failed'>;
+  readonly #listener: ItemListener;
 
-  constructor(
-    index: number,
-    letter: Letter,
-    many: Pick<NotifyMany<never>, 'succeeded' | 'failed'>,
-  ) {
+  constructor(index: number, addressed: AddressedNotification, listener: ItemListener) {
     this.index = index;
-    this.letter = letter;
-    this.#many = many;
+    this.addressed = addressed;
+    this.#listener = listener;
   }
 
-  succeed(receipt: Receipt): void {
-    this.#many.succeeded(this, receipt);
+  onResult(receipt: Receipt): void {
+    this.#listener.onResult(this, receipt);
   }
 
-  fail(error: unknown): void {
-    this.#many.failed(this, error);
+  onError(error: unknown): void {
+    this.#listener.onError(this, error);
   }
 }
 
-function asGiven(item: unknown): Pick<Letter, 'token' | 'id'> {
+/** Those that are sent. In an array, since a Set that grows and shrinks all the time leaves its old tables to the garbage collector. */
+class Items {
+  readonly #items: Item[] = [];
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  add(item: Item): void {
+    item.place = this.#items.push(item) - 1;
+  }
+
+  /** The last one takes its place. */
+  delete(item: Item): void {
+    const last = this.#items.pop();
+    if (!last || last === item) return;
+    this.#items[item.place] = last;
+    last.place = item.place;
+  }
+
+  all(): Item[] {
+    return [...this.#items];
+  }
+}
+
+function asGiven(item: unknown): { token: string; id: string } {
   const token = typeof item === 'string' ? item : Object(item).token;
   return { token: typeof token === 'string' ? token : '', id: '' };
 }

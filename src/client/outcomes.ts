@@ -10,7 +10,7 @@ export interface OutcomeSource {
 type Result<T> = IteratorResult<T, undefined>;
 
 export class Outcomes<T> implements AsyncIterableIterator<T> {
-  readonly #feed: OutcomeSource;
+  readonly #source: OutcomeSource;
   readonly #waiting: T[] = [];
   readonly #asked: { resolve: (result: Result<T>) => void; reject: (reason: unknown) => void }[] =
     [];
@@ -18,8 +18,8 @@ export class Outcomes<T> implements AsyncIterableIterator<T> {
   #error: { reason: unknown } | undefined;
   #ended = false;
 
-  constructor(feed: OutcomeSource) {
-    this.#feed = feed;
+  constructor(source: OutcomeSource) {
+    this.#source = source;
   }
 
   /** How many nobody has asked for yet. */
@@ -58,7 +58,7 @@ export class Outcomes<T> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<Result<T>> {
-    if (!this.#ended) this.#feed.onAsked();
+    if (!this.#ended) this.#source.onAsked();
     const outcome = this.#waiting.shift();
     if (outcome !== undefined) return Promise.resolve({ done: false, value: outcome });
     if (this.#error) {
@@ -74,7 +74,7 @@ export class Outcomes<T> implements AsyncIterableIterator<T> {
     this.drop();
     this.#error = undefined;
     this.end();
-    await this.#feed.onStopped();
+    await this.#source.onStopped();
     return { done: true, value: undefined };
   }
 

@@ -1,5 +1,6 @@
 /** The client: what an app calls. */
 import { EventEmitter } from 'node:events';
+import { pause } from '../../backoff.js';
 import {
   type ApnsdError,
   ClosedError,
@@ -14,7 +15,7 @@ import { type Attempt, Calls } from '../calls/calls.js';
 import { type Settings, settingsFrom } from '../config/settings.js';
 import { type DeadToken, type FeedbackList, FeedbackLists } from '../feedback.js';
 import { Healing } from '../healing/healing.js';
-import { Sending } from '../notify.js';
+import { Notifier } from '../notify.js';
 import { type AnyIterable, NotifyMany, type Outcome } from '../notify-many.js';
 import { type ClientEvents, type Emit, emitterOf } from './events.js';
 import type { Options } from './options.js';
@@ -56,7 +57,7 @@ export class Client extends EventEmitter<ClientEvents> {
   readonly #emit: Emit;
   readonly #healing: Healing;
   readonly #calls: Calls;
-  readonly #sending: Sending;
+  readonly #notifier: Notifier;
   readonly #feedback = new FeedbackLists();
   #closing: Promise<void> | undefined;
 
@@ -67,13 +68,13 @@ export class Client extends EventEmitter<ClientEvents> {
     this.#emit = emitterOf(this, () => this.#settings.on);
     this.#healing = new Healing(this.#settings, this.#emit);
     const settings = () => this.#settings;
-    const sharing = new Batchers(settings, (appId) => this.#healing.currentSession(appId));
     this.#calls = new Calls(this.#healing, settings, this.#emit);
-    this.#sending = new Sending({
+    this.#notifier = new Notifier({
       calls: this.#calls,
       healing: this.#healing,
-      sharing,
+      batchers: new Batchers(settings, (appId) => this.#healing.currentSession(appId)),
       settings,
+      pollPauseMs: (polls) => pause(this.#settings.retry, polls),
       emit: this.#emit,
     });
   }
@@ -90,7 +91,7 @@ export class Client extends EventEmitter<ClientEvents> {
     if (this.closed) throw new ClosedError('the client is closed');
     this.#settings = settingsFrom(options);
     this.#healing.configure(this.#settings);
-    this.#calls.configured();
+    this.#calls.onConfigured();
     return this;
   }
 
@@ -111,14 +112,14 @@ export class Client extends EventEmitter<ClientEvents> {
   ): Promise<Receipt>;
   notify(token: string, notification: Notification, options?: CallOptions): Promise<Receipt>;
   notify(token: string, content: string | Notification, ...rest: unknown[]): Promise<Receipt> {
-    return new Promise((succeed, fail) => {
-      const wrong: string[] = [];
+    return new Promise((onResult, onError) => {
+      const problems: string[] = [];
       const short = typeof content === 'string';
-      const written = short ? shortForm(content, rest[0], rest[1], wrong) : content;
+      const written = short ? shortForm(content, rest[0], rest[1], problems) : content;
       const options = (short ? rest[2] : rest[0]) as CallOptions | undefined;
       const { appId, limits } = this.#limits(options);
-      const letter = this.#sending.letter(token, written, wrong);
-      this.#sending.start(appId, letter, limits, 'single', { succeed, fail });
+      const addressed = this.#notifier.address(token, written, problems);
+      this.#notifier.send(appId, addressed, limits, 'single', { onResult, onError });
     });
   }
 
@@ -145,15 +146,15 @@ export class Client extends EventEmitter<ClientEvents> {
     const { deadlineMs, signal } = limits;
     const each = { deadlineMs };
     const many = new NotifyMany(checkSource(source), {
-      write: same
-        ? this.#sending.forAll(rest[0] as Notification)
+      address: same
+        ? this.#notifier.forAll(rest[0] as Notification)
         : (item) => {
             const { token, ...notification } = Object(item);
-            return this.#sending.letter(token, notification);
+            return this.#notifier.address(token, notification);
           },
-      start: (letter, caller) => this.#sending.start(appId, letter, each, 'many', caller),
-      hasRoom: () => this.#calls.spare,
-      room: () => this.#calls.ready(signal),
+      send: (addressed, listener) => this.#notifier.send(appId, addressed, each, 'many', listener),
+      hasRoom: () => this.#calls.hasRoom,
+      waitForRoom: () => this.#calls.waitForRoom(signal),
       // Half of the room is left for others.
       limit: () => Math.max(1, Math.min(maxMany, this.#settings.maxPending / 2)),
       signal,
@@ -169,9 +170,9 @@ export class Client extends EventEmitter<ClientEvents> {
     const { appId: app, limits } = this.#limits(
       appId === undefined ? options : { ...options, appId },
     );
-    const read: Attempt<FeedbackList> = (call, footing) =>
-      this.#calls.alone(app, call, footing, (options) =>
-        this.#feedback.read(app, footing, options),
+    const read: Attempt<FeedbackList> = (call, session) =>
+      this.#calls.sendUnshared(call, session, (options) =>
+        this.#feedback.read(app, session, options),
       );
     const list = await this.#calls.run(app, read, limits);
     // Only now: a list that came too late for its call was handed to nobody.
@@ -188,7 +189,7 @@ export class Client extends EventEmitter<ClientEvents> {
     await Promise.all(
       appIds.map(async (appId) => {
         const { limits } = this.#limits({ ...options, appId });
-        this.#healing.forget(appId);
+        this.#healing.invalidate(appId);
         try {
           await this.#calls.run(appId, async () => undefined, limits);
         } catch (error) {
@@ -205,7 +206,7 @@ export class Client extends EventEmitter<ClientEvents> {
    * @throws ClosedError, or the signal's reason
    */
   ready({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    return this.#calls.ready(signal);
+    return this.#calls.waitForRoom(signal);
   }
 
   /** Lets what is at the daemon finish, rejects what waits with ClosedError, leaves no handle open. */

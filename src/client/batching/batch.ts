@@ -1,30 +1,38 @@
-/** One request of `apnsd.send` that fills while it waits to leave. */
-
+/** The members of one request of `apnsd.send`, while they wait for it to be sent. */
 import type { WrittenAnswer } from '../../rpc/methods.js';
-import type { Call } from '../calls/call.js';
-import { isSame, type Letter, lengthOf } from './send-codec.js';
+import { type EncodedNotification, isSame, lengthOf } from './send-codec.js';
 
-/** A call that waits for its request to leave, or for the answer. */
-export interface Member {
-  readonly call: Call;
-  readonly letter: Letter;
-  /** With undefined where it did not leave: its footing is gone. */
-  answered(answer: WrittenAnswer | undefined): void;
-  failed(error: unknown): void;
-  /** Told where its call ends first, once the request has left. */
-  left: (() => void) | undefined;
+/** A notification on its way, as far as its request must know it. */
+export interface BatchMember {
+  readonly appId: string;
+  readonly token: string;
+  readonly id: string;
+  readonly encoded: EncodedNotification;
+  /** In milliseconds of performance.now. */
+  readonly deadline: number;
+  /** Nobody wants its answer any more. */
+  readonly ended: boolean;
+  /** Gets what takes it out of its request, and undefined once there is nothing to take it out of. */
+  onQueued(cancel: (() => void) | undefined): void;
+  onSent(): void;
+  /** What the daemon said of it. */
+  onAnswer(answer: WrittenAnswer): void;
+  /** The session was lost before its request was sent. */
+  onNotSent(): void;
+  /** Its request had no answer that could be read. */
+  onError(error: unknown): void;
 }
 
 /** Of shorter lists HTTP and XML-RPC cost each of them more, in longer ones each waits longer. */
-export const maxMembers = 200;
+export const MAX_MEMBERS = 200;
 /** In characters of JSON text. */
-const maxLength = 256 * 1024;
+const MAX_LENGTH = 256 * 1024;
 /** What a receiver takes beside its token, and a notification beside its payload and fields. */
-const receiverLength = 44;
-const notificationLength = 48;
+const RECEIVER_LENGTH = 44;
+const NOTIFICATION_LENGTH = 48;
 
 export class Batch {
-  readonly members: Member[] = [];
+  readonly members: BatchMember[] = [];
   /** Nobody else may join. */
   readonly #alone: boolean;
   #length = 0;
@@ -34,21 +42,21 @@ export class Batch {
   }
 
   get full(): boolean {
-    return this.#alone || this.members.length >= maxMembers;
+    return this.#alone || this.members.length >= MAX_MEMBERS;
   }
 
   /** False where there is no place for it; the first has one, whatever its size. */
-  tryAdd(member: Member): boolean {
+  tryAdd(member: BatchMember): boolean {
     if (this.full && this.members.length > 0) return false;
-    const { token, encoded } = member.letter;
+    const { token, encoded } = member;
     const last = this.members.at(-1);
-    const shared = last !== undefined && isSame(last.letter.encoded, encoded);
+    const shared = last !== undefined && isSame(last.encoded, encoded);
     const length =
       this.#length +
       token.length +
-      receiverLength +
-      (shared ? 0 : notificationLength + lengthOf(encoded));
-    if (last && length > maxLength) return false;
+      RECEIVER_LENGTH +
+      (shared ? 0 : NOTIFICATION_LENGTH + lengthOf(encoded));
+    if (last && length > MAX_LENGTH) return false;
     this.#length = length;
     this.members.push(member);
     return true;

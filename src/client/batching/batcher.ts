@@ -1,60 +1,60 @@
-/** The queue of calls that share requests: the first goes at once, those that come while requests are under way go together. */
+/** Puts notifications of one app together into requests: the first goes at once, those that come while requests are in flight go together. */
 import { InvalidArgumentError, ProtocolError } from '../../errors.js';
 import { expired } from '../../notification/expiration.js';
 import { Fault } from '../../rpc/faults.js';
 import type { WrittenAnswer } from '../../rpc/methods.js';
 import { isNoSuchMethod } from '../xmlrpc/pyapns.js';
 import type { RequestOptions } from '../xmlrpc/request-options.js';
-import { Batch, type Member } from './batch.js';
+import { Batch, type BatchMember } from './batch.js';
 import { encodeSend, readAnswers } from './send-codec.js';
 
-export interface RequestSender {
-  /** Whether requests may still go this way. */
+export interface BatcherDeps {
+  /** Whether the session still stands that requests are to be sent in. */
   isCurrent: () => boolean;
   send: (text: string, options: RequestOptions) => Promise<unknown>;
   /** What a request has. */
   timeoutMs: () => number;
 }
 
-/** While requests are under way the next one fills for so long, for each of them: a slow daemon gets fewer and fuller ones. */
-const paceMs = 2;
+/** While requests are in flight the next one fills for so long, for each of them: a slow daemon gets fewer and fuller ones. */
+const PACE_MS = 2;
 /** Enough for a request not to wait for more: what it costs by itself is little for each then. */
-const fewMembers = 16;
+const FEW_MEMBERS = 16;
 /** Keeps the daemon busy; with more, each would wait longer for the same. */
-const maxRecent = 8;
-/** A request that is away for longer waits for Apple, not for the daemon: it takes no other's place. */
-const recentMs = 50;
+const MAX_RECENT = 8;
+/** A request that is in flight for longer waits for Apple, not for the daemon: it takes no other's place. */
+const RECENT_MS = 50;
 /** Each has a connection. */
-const maxUnderWay = 32;
+const MAX_IN_FLIGHT = 32;
 
 export class Batcher {
-  readonly #sender: RequestSender;
+  readonly #deps: BatcherDeps;
   readonly #waiting: Batch[] = [];
   #inFlight = 0;
-  /** Of these, those that left in the last moments. */
+  /** Of these, those that were sent in the last {@link RECENT_MS}. */
   #recent = 0;
-  /** When one left last, in milliseconds of performance.now. */
+  /** In milliseconds of performance.now. */
   #lastSentAt = 0;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(route: RequestSender) {
-    this.#sender = route;
+  constructor(deps: BatcherDeps) {
+    this.#deps = deps;
   }
 
-  join(member: Member): void {
-    if (!this.#waiting.at(-1)?.tryAdd(member)) this.#add(member);
+  add(member: BatchMember): void {
+    if (!this.#waiting.at(-1)?.tryAdd(member)) this.#addBatch(member);
     this.#sendWhatIsDue();
   }
 
-  #add(member: Member, alone = false): void {
+  #addBatch(member: BatchMember, alone = false): void {
     const batch = new Batch(alone);
     batch.tryAdd(member);
     this.#waiting.push(batch);
   }
 
   get #hasSlot(): boolean {
-    return this.#recent < maxRecent && this.#inFlight < maxUnderWay;
+    return this.#recent < MAX_RECENT && this.#inFlight < MAX_IN_FLIGHT;
   }
 
   #sendWhatIsDue(): void {
@@ -63,17 +63,17 @@ export class Batcher {
       if (!first) return;
       if (first.full || this.#waiting.length > 1) this.#sendFirst();
       else {
-        this.#scheduleSend(first);
+        this.#schedule(first);
         return;
       }
     }
   }
 
-  /** At the end of this turn where nothing is under way: whoever calls in the same turn comes along. */
-  #scheduleSend(first: Batch): void {
+  /** At the end of this turn where nothing is in flight: whoever calls in the same turn comes along. */
+  #schedule(first: Batch): void {
     if (this.#immediate) return;
-    const enough = first.members.length >= fewMembers;
-    const restMs = enough ? 0 : this.#lastSentAt + paceMs * this.#inFlight - performance.now();
+    const enough = first.members.length >= FEW_MEMBERS;
+    const restMs = enough ? 0 : this.#lastSentAt + PACE_MS * this.#inFlight - performance.now();
     if (restMs > 0 && this.#inFlight > 0) this.#timer ??= setTimeout(() => this.#flush(), restMs);
     else this.#immediate = setImmediate(() => this.#flush());
   }
@@ -87,64 +87,54 @@ export class Batcher {
   }
 
   #sendFirst(): void {
-    if (!this.#sender.isCurrent()) {
+    if (!this.#deps.isCurrent()) {
       const lost = this.#waiting.splice(0).flatMap(({ members }) => members);
-      for (const member of lost) member.answered(undefined);
+      for (const member of lost) member.onNotSent();
       return;
     }
     const batch = this.#waiting.shift();
-    const members = batch?.members.filter(mayLeave) ?? [];
+    const members = batch?.members.filter(isStillWanted) ?? [];
     const more = this.#inFlight > 0 || batch?.full;
     for (const part of more ? [members] : halves(members)) {
       if (part.length > 0) void this.#send(part);
     }
   }
 
-  async #send(members: Member[]): Promise<void> {
-    const giveBack = this.#acquireSlot();
-    let waiting = members.length;
-    let giveUp: ((reason: unknown) => void) | undefined;
-    const look = () => {
-      if (waiting === 0) giveUp?.(new Error('nobody waits for it'));
-    };
-    const left = () => {
-      waiting -= 1;
-      look();
-    };
-    const begun: RequestOptions['begun'] = (end) => {
-      giveUp = end;
-      look();
-    };
+  async #send(members: BatchMember[]): Promise<void> {
+    const release = this.#acquireSlot();
+    const wanted = new Wanted(members.length);
     for (const member of members) {
-      member.left = left;
-      member.call.departs();
+      member.onQueued(wanted.cancelOne);
+      member.onSent();
     }
     let answers: WrittenAnswer[];
     try {
-      const timeoutMs = this.#sender.timeoutMs();
+      const timeoutMs = this.#deps.timeoutMs();
       const text = encodeSend(members, timeoutMs);
-      const answer = await this.#sender.send(text, { timeoutMs, begun });
+      const options = { timeoutMs, onCancellable: wanted.onCancellable };
+      const answer = await this.#deps.send(text, options);
       answers = readAnswers(answer, members.length);
     } catch (error) {
-      this.#failed(members, error);
-      giveBack();
+      this.#onError(members, error);
+      release();
       return;
     }
     let position = 0;
     for (const member of members) {
-      member.left = undefined;
-      member.answered(answers[position]);
+      member.onAnswer(answers[position] as WrittenAnswer);
       position += 1;
     }
-    giveBack();
+    release();
   }
 
-  #failed(members: Member[], error: unknown): void {
+  #onError(members: BatchMember[], error: unknown): void {
     const apart = members.length > 1 && isOfOne(error);
     for (const member of members) {
-      member.left = undefined;
-      if (apart) this.#add(member, true);
-      else member.failed(error);
+      if (!apart) member.onError(error);
+      else if (!member.ended) {
+        member.onQueued(undefined);
+        this.#addBatch(member, true);
+      }
     }
   }
 
@@ -158,7 +148,7 @@ export class Batcher {
       recent = false;
       this.#sendWhatIsDue();
     };
-    const timer = setTimeout(age, recentMs);
+    const timer = setTimeout(age, RECENT_MS);
     return () => {
       clearTimeout(timer);
       this.#inFlight -= 1;
@@ -167,17 +157,41 @@ export class Batcher {
   }
 }
 
-/** So that the daemon is at one half while we are at the other; a few stay together. */
-function halves(members: Member[]): Member[][] {
-  const half = Math.floor(members.length / 2);
-  return half < fewMembers ? [members] : [members.slice(0, half), members.slice(half)];
+/** Ends a request once none of its members is wanted any more. */
+class Wanted {
+  #count: number;
+  #cancelRequest: ((reason: unknown) => void) | undefined;
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  readonly cancelOne = () => {
+    this.#count -= 1;
+    this.#cancelIfNone();
+  };
+
+  readonly onCancellable = (cancel: (reason: unknown) => void) => {
+    this.#cancelRequest = cancel;
+    this.#cancelIfNone();
+  };
+
+  #cancelIfNone(): void {
+    if (this.#count === 0) this.#cancelRequest?.(new Error('nobody waits for it'));
+  }
 }
 
-/** Looked at when the request leaves. */
-function mayLeave(member: Member): boolean {
-  if (member.call.ended) return false;
-  const tooLate = expired(member.letter.encoded.checked.expiration);
-  if (tooLate) member.failed(tooLate);
+/** So that the daemon is at one half while we are at the other; a few stay together. */
+function halves(members: BatchMember[]): BatchMember[][] {
+  const half = Math.floor(members.length / 2);
+  return half < FEW_MEMBERS ? [members] : [members.slice(0, half), members.slice(half)];
+}
+
+/** Asked when the request is sent. */
+function isStillWanted(member: BatchMember): boolean {
+  if (member.ended) return false;
+  const tooLate = expired(member.encoded.checked.expiration);
+  if (tooLate) member.onError(tooLate);
   return !tooLate;
 }
 

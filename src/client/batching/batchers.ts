@@ -1,16 +1,14 @@
-/** Shares requests of `apnsd.send` between calls of the same app on the same footing. */
+/** The batchers of a client: for each session and app one a queue. */
 import { PlainJson } from '../../rpc/json.js';
-import type { WrittenAnswer } from '../../rpc/methods.js';
-import type { Call } from '../calls/call.js';
 import type { Settings } from '../config/settings.js';
 import type { DaemonSession } from '../healing/daemon-session.js';
-import type { Member } from './batch.js';
-import { Batcher, type RequestSender } from './batcher.js';
-import type { Letter } from './send-codec.js';
+import type { RequestOptions } from '../xmlrpc/request-options.js';
+import type { BatchMember } from './batch.js';
+import { Batcher } from './batcher.js';
 
 /**
- * None waits for another: a notification of its own not for a thousand others, and neither for one that Apple keeps
- * waiting.
+ * None waits for another: a notification of its own not for a thousand of notifyMany, and neither for one that Apple
+ * keeps waiting.
  */
 export type QueueName = 'single' | 'many' | 'pending';
 
@@ -21,49 +19,31 @@ export class Batchers {
   readonly #currentSession: (appId: string) => DaemonSession | undefined;
   readonly #batchers = new WeakMap<DaemonSession, Map<string, AppBatchers>>();
 
-  constructor(settings: () => Settings, standing: (appId: string) => DaemonSession | undefined) {
+  constructor(
+    settings: () => Settings,
+    currentSession: (appId: string) => DaemonSession | undefined,
+  ) {
     this.#settings = settings;
-    this.#currentSession = standing;
+    this.#currentSession = currentSession;
   }
 
-  /** The member is told what becomes of it. */
-  add(footing: DaemonSession, lane: QueueName, member: Member): void {
-    this.#batchersOf(member.call.appId, footing)[lane].join(member);
+  /** The member hears what becomes of it. */
+  add(session: DaemonSession, queue: QueueName, member: BatchMember): void {
+    this.#batchersOf(member.appId, session)[queue].add(member);
   }
 
-  /**
-   * Resolves with the notification's own answer; with undefined where it did not leave, since its footing was lost.
-   * @throws ApnsdError where its request had no answer
-   */
-  send(
-    footing: DaemonSession,
-    lane: QueueName,
-    call: Call,
-    letter: Letter,
-  ): Promise<WrittenAnswer | undefined> {
-    return call.wait((answered, failed) => {
-      const member: Member = { call, letter, answered, failed, left: undefined };
-      this.add(footing, lane, member);
-      return () => member.left?.();
-    });
-  }
-
-  #batchersOf(appId: string, footing: DaemonSession): AppBatchers {
-    const known = this.#batchers.get(footing)?.get(appId);
+  #batchersOf(appId: string, session: DaemonSession): AppBatchers {
+    const known = this.#batchers.get(session)?.get(appId);
     if (known) return known;
-    const route: RequestSender = {
-      isCurrent: () => this.#currentSession(appId) === footing,
-      send: (text, options) =>
-        footing.transport.call('apnsd.send', [appId, new PlainJson(text)], options),
+    const deps = {
+      isCurrent: () => this.#currentSession(appId) === session,
+      send: (text: string, options: RequestOptions) =>
+        session.transport.call('apnsd.send', [appId, new PlainJson(text)], options),
       timeoutMs: () => this.#settings().timeoutMs,
     };
-    const lanes = {
-      single: new Batcher(route),
-      many: new Batcher(route),
-      pending: new Batcher(route),
-    };
-    const apps = this.#batchers.get(footing) ?? new Map();
-    this.#batchers.set(footing, apps.set(appId, lanes));
-    return lanes;
+    const made = { single: new Batcher(deps), many: new Batcher(deps), pending: new Batcher(deps) };
+    const apps = this.#batchers.get(session) ?? new Map<string, AppBatchers>();
+    this.#batchers.set(session, apps.set(appId, made));
+    return made;
   }
 }

@@ -13,11 +13,12 @@ export interface EncodedNotification {
   readonly fields: string;
 }
 
-/** A notification and the one it is for. */
-export interface Letter {
+/** What of a member is written. */
+interface WrittenMember {
   readonly encoded: EncodedNotification;
   readonly token: string;
   readonly id: string;
+  readonly deadline: number;
 }
 
 /** The daemon is told to answer this much earlier than we stop listening. */
@@ -61,16 +62,12 @@ export function lengthOf({ checked, fields }: EncodedNotification): number {
  * The request as JSON text. Neighbours with the same notification share its text.
  * @param timeoutMs what the request has
  */
-export function encodeSend(
-  members: readonly { letter: Letter; call: { deadline: number } }[],
-  timeoutMs: number,
-): string {
+export function encodeSend(members: readonly WrittenMember[], timeoutMs: number): string {
   const now = performance.now();
   let text = `{"timeoutMs":${daemonTimeoutMs(timeoutMs)},"brief":true,"notifications":[`;
   let open: { encoded: EncodedNotification; own: string } | undefined;
-  for (const { letter, call } of members) {
-    const { encoded, token, id } = letter;
-    const leftMs = call.deadline - now;
+  for (const { encoded, token, id, deadline } of members) {
+    const leftMs = deadline - now;
     const own = leftMs < timeoutMs ? `,"timeoutMs":${daemonTimeoutMs(leftMs)}` : '';
     // Hex and a UUID: nothing in them is to be escaped.
     const receiver = `["${token}","${id}"]`;

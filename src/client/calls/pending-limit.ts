@@ -6,32 +6,28 @@ import type { Emit } from '../api/events.js';
 export class PendingLimit {
   readonly #limit: () => number;
   readonly #emit: Emit;
-  readonly #waiting = new Set<Waiter>();
+  readonly #waiters = new Set<Waiter>();
   #pending = 0;
-  /** Places of which somebody was told in this turn, and that are not to be told to another. */
+  /** Places that waiters were given in this turn of the event loop: nobody else is given them. */
   #reserved = 0;
-  /** It was told that there is no room. */
-  #overloadTold = false;
+  /** `overloaded` was emitted, and there has been no room since. */
+  #overloaded = false;
 
-  constructor(size: () => number, emit: Emit) {
-    this.#limit = size;
+  constructor(limit: () => number, emit: Emit) {
+    this.#limit = limit;
     this.#emit = emit;
   }
 
-  get full(): boolean {
-    return this.#pending >= this.#limit();
-  }
-
-  /** There is a place that is promised to nobody else. */
+  /** There is a place that nobody else was given. */
   get hasRoom(): boolean {
-    return this.#waiting.size === 0 && this.#pending + this.#reserved < this.#limit();
+    return this.#waiters.size === 0 && this.#pending + this.#reserved < this.#limit();
   }
 
   /** @throws OverloadedError */
   acquire(): void {
-    if (this.full) {
-      if (!this.#overloadTold) this.#emit('overloaded', { pending: this.#pending });
-      this.#overloadTold = true;
+    if (this.#full) {
+      if (!this.#overloaded) this.#emit('overloaded', { pending: this.#pending });
+      this.#overloaded = true;
       throw new OverloadedError(
         `${this.#pending} calls are pending, expected fewer than maxPending, ${this.#limit()}`,
       );
@@ -52,41 +48,45 @@ export class PendingLimit {
     signal?.throwIfAborted();
     if (this.hasRoom && this.#reserve()) return;
     await new Promise<void>((resolve, reject) => {
-      const end = () => {
-        this.#waiting.delete(waiting);
-        if (signal) endWithout(signal, waiting);
+      const leave = () => {
+        this.#waiters.delete(waiter);
+        if (signal) endWithout(signal, waiter);
       };
-      const waiting: Waiter = {
+      const waiter: Waiter = {
         resolve: () => {
-          end();
+          leave();
           resolve();
         },
         reject: (reason) => {
-          end();
+          leave();
           reject(reason);
         },
-        abort: ({ reason }) => waiting.reject(reason),
+        abort: ({ reason }) => waiter.reject(reason),
       };
-      this.#waiting.add(waiting);
-      if (signal) endWith(signal, waiting);
+      this.#waiters.add(waiter);
+      if (signal) endWith(signal, waiter);
     });
   }
 
   /** Wakes as many as there is room for. */
   wakeWaiters(): void {
-    if (!this.full) this.#overloadTold = false;
-    for (const waiting of this.#waiting) {
+    if (!this.#full) this.#overloaded = false;
+    for (const waiter of this.#waiters) {
       if (!this.#reserve()) return;
-      waiting.resolve();
+      waiter.resolve();
     }
   }
 
   /** Nobody waits any longer. */
   close(reason: Error): void {
-    for (const waiting of this.#waiting) waiting.reject(reason);
+    for (const waiter of this.#waiters) waiter.reject(reason);
   }
 
-  /** Who is told of a place has this turn to take it. */
+  get #full(): boolean {
+    return this.#pending >= this.#limit();
+  }
+
+  /** Keeps a place for this turn of the event loop, in which the waiter is to take it. */
   #reserve(): boolean {
     if (this.#pending + this.#reserved >= this.#limit()) return false;
     this.#reserved += 1;

@@ -16,102 +16,109 @@ export interface AppProvisioningDeps {
   settings: () => Settings;
   closing: AbortSignal;
   emit: Emit;
-  /** Told when a provisioning found no daemon. */
-  onUnreachable: (error: DaemonUnavailableError, footing: DaemonSession) => void;
+  /** A provisioning found no daemon. */
+  onUnreachable: (error: DaemonUnavailableError, session: DaemonSession) => void;
 }
 
-/** Pending without a footing, settled with one. */
-interface Provisioning {
-  done: Promise<void>;
-  footing?: DaemonSession;
+/** Whether the daemon knows the app: not, or it is being told, or since this session. */
+type State =
+  | { kind: 'unprovisioned' }
+  | { kind: 'provisioning'; done: Promise<void> }
+  | { kind: 'provisioned'; session: DaemonSession };
+
+const UNPROVISIONED: State = { kind: 'unprovisioned' };
+
+/** From the moment the daemon lost the app until it has it again. */
+interface Repair {
+  cause: ApnsdError;
+  /** In milliseconds of performance.now. */
+  startedAt: number;
+  attempts: number;
 }
 
 export class AppProvisioning {
   #entry: ProvisionRequest;
   readonly #deps: AppProvisioningDeps;
-  /** Absent: must be provisioned. */
-  #configured: Provisioning | undefined;
-  /** Since a call last had an answer: from the second on, provisioning waits first. */
+  #state: State = UNPROVISIONED;
+  /** Failures since a call last had an answer: from the second on, provisioning pauses first. */
   #failures = 0;
-  /** A provisioning with other contents that is under way: the daemon goes by what it was told last. */
+  /** A provisioning with an older entry that is under way: the daemon goes by what it was told last. */
   #earlier: Promise<void> | undefined;
-  /** Absent where the daemon did not lose it since it was provisioned. */
-  #healing: { cause: ApnsdError; startedAt: number; attempts: number } | undefined;
+  #repair: Repair | undefined;
 
-  constructor(entry: ProvisionRequest, around: AppProvisioningDeps) {
+  constructor(entry: ProvisionRequest, deps: AppProvisioningDeps) {
     this.#entry = entry;
-    this.#deps = around;
+    this.#deps = deps;
   }
 
+  /** The session in which the daemon knows the app. */
   get session(): DaemonSession | undefined {
-    return this.#configured?.footing;
+    return this.#state.kind === 'provisioned' ? this.#state.session : undefined;
   }
 
-  /** It is being provisioned. */
-  get pending(): boolean {
-    return this.#configured !== undefined && !this.session;
+  get isProvisioning(): boolean {
+    return this.#state.kind === 'provisioning';
   }
 
-  /** Takes new contents; the same again changes nothing. */
+  /** Takes a new entry; the same again changes nothing. */
   change(entry: ProvisionRequest): void {
     if (JSON.stringify(entry) === JSON.stringify(this.#entry)) return;
     this.#entry = entry;
-    // Who waits for it looks again when it ends, however it ends.
-    if (this.pending) this.#earlier = this.#configured?.done;
-    this.#configured = undefined;
+    // Whoever waits for the older one looks again when it ends, however it ends.
+    if (this.#state.kind === 'provisioning') this.#earlier = this.#state.done;
+    this.#state = UNPROVISIONED;
   }
 
-  /** Resolves when the daemon has it, or has lost it again: one provisioning for all that ask meanwhile. */
-  provision(footing: DaemonSession): Promise<void> {
-    this.#configured ??= this.#start(footing);
-    return this.#configured.done;
+  /** Resolves when the daemon has the app, or has lost it again: one provisioning for all that ask meanwhile. */
+  async provision(session: DaemonSession): Promise<void> {
+    if (this.#state.kind === 'unprovisioned') this.#state = this.#start(session);
+    if (this.#state.kind === 'provisioning') await this.#state.done;
   }
 
-  /** The daemon said so to an attempt on this footing; another call may have had it provisioned since. */
-  onForgotten(error: ApnsdError, footing: DaemonSession): void {
-    if (this.session !== footing) return;
+  /** The daemon did not know the app in this session; another call may have had it provisioned since. */
+  onForgotten(error: ApnsdError, session: DaemonSession): void {
+    if (this.session !== session) return;
     debug('%s: forgotten by the daemon', this.#entry.appId);
-    this.#configured = undefined;
-    this.#failed(error);
+    this.#state = UNPROVISIONED;
+    this.#onFailure(error);
   }
 
-  /** An attempt on this footing had an answer. */
-  onAnswer(footing: DaemonSession): void {
-    if (this.session === footing) this.#failures = 0;
+  /** A call of this session had an answer. */
+  onAnswer(session: DaemonSession): void {
+    if (this.session === session) this.#failures = 0;
   }
 
-  /** Has it provisioned again, but for a provisioning that is under way. */
+  /** Has the app provisioned again by the next call; one that is being provisioned is left alone. */
   invalidate(): void {
-    if (this.session) this.#configured = undefined;
+    if (this.#state.kind === 'provisioned') this.#state = UNPROVISIONED;
   }
 
-  /** Has it provisioned again, whatever is under way: the daemon that was asked is gone. */
+  /** Has the app provisioned again, whatever is under way: the daemon that was asked is gone. */
   reset(): void {
-    this.#configured = undefined;
+    this.#state = UNPROVISIONED;
     this.#earlier = undefined;
   }
 
-  #start(footing: DaemonSession): Provisioning {
-    const provisioning: Provisioning = {
-      done: this.#provision(footing).then(
-        () => {
-          if (this.#configured !== provisioning) return;
-          provisioning.footing = footing;
-          this.#healed();
-        },
-        (error) => {
-          if (this.#configured !== provisioning) return;
-          this.#configured = undefined;
-          if (error instanceof DaemonUnavailableError) this.#deps.onUnreachable(error, footing);
-          else if (error instanceof ApnsdError && error.retriable) this.#failed(error);
-          throw error;
-        },
-      ),
-    };
-    return provisioning;
+  #start(session: DaemonSession): State & { kind: 'provisioning' } {
+    const done = this.#provision(session).then(
+      () => {
+        if (this.#state !== started) return;
+        this.#state = { kind: 'provisioned', session };
+        this.#onRepaired();
+      },
+      (error) => {
+        if (this.#state !== started) return;
+        this.#state = UNPROVISIONED;
+        if (error instanceof DaemonUnavailableError) this.#deps.onUnreachable(error, session);
+        else if (error instanceof ApnsdError && error.retriable) this.#onFailure(error);
+        throw error;
+      },
+    );
+    const started = { kind: 'provisioning', done } as const;
+    return started;
   }
 
-  async #provision(footing: DaemonSession): Promise<void> {
+  async #provision(session: DaemonSession): Promise<void> {
     const { settings, closing: signal } = this.#deps;
     const { timeoutMs, retry } = settings();
     const entry = this.#entry;
@@ -119,27 +126,27 @@ export class AppProvisioning {
     // The first repair is immediate.
     if (this.#failures > 1) await delay(pause(retry, this.#failures - 1), undefined, { signal });
     debug('%s: provisioning', entry.appId);
-    if (this.#healing) this.#healing.attempts += 1;
-    const { transport } = footing;
-    const limits = { timeoutMs, signal };
-    await footing.callWithFallback(
-      () => transport.call('apnsd.provision', [{ ...entry }], limits),
-      async () => transport.call('provision', provisionParams(entry, timeoutMs), limits),
+    if (this.#repair) this.#repair.attempts += 1;
+    const { transport } = session;
+    const options = { timeoutMs, signal };
+    await session.callWithFallback(
+      () => transport.call('apnsd.provision', [{ ...entry }], options),
+      async () => transport.call('provision', provisionParams(entry, timeoutMs), options),
     );
     debug('%s: provisioned', entry.appId);
   }
 
-  #failed(cause: ApnsdError): void {
+  #onFailure(cause: ApnsdError): void {
     this.#failures += 1;
-    if (this.#healing) return;
-    this.#healing = { cause, startedAt: performance.now(), attempts: 0 };
+    if (this.#repair) return;
+    this.#repair = { cause, startedAt: performance.now(), attempts: 0 };
     this.#deps.emit('healing', { cause, appId: this.#entry.appId });
   }
 
-  #healed(): void {
-    if (!this.#healing) return;
-    const { cause, startedAt, attempts } = this.#healing;
-    this.#healing = undefined;
+  #onRepaired(): void {
+    if (!this.#repair) return;
+    const { cause, startedAt, attempts } = this.#repair;
+    this.#repair = undefined;
     const durationMs = Math.round(performance.now() - startedAt);
     this.#deps.emit('healed', { cause, appId: this.#entry.appId, durationMs, attempts });
   }

@@ -1,41 +1,41 @@
-/** What an attempt stands on; what it saw fail is compared, by identity, with what stands now. */
+/** One connection epoch of the daemon. Failures of an older epoch are ignored: sessions are compared by identity. */
 import { FirstNotifications, isNoSuchMethod } from '../xmlrpc/pyapns.js';
 import type { Transport } from '../xmlrpc/transport.js';
 
 export class DaemonSession {
   readonly transport: Transport;
-  /** How many outages and hosts there had been. */
+  /** How many outages and hosts there had been when it began. */
   readonly epoch: number;
-  /** Set once the daemon was found to have only pyapns's methods. */
-  #turns: FirstNotifications | undefined;
+  /** Lets an app's first notification go alone, where the daemon has only pyapns's methods. */
+  readonly firstNotifications = new FirstNotifications();
+  #supportsApnsd = true;
 
-  constructor(transport: Transport, era: number) {
+  constructor(transport: Transport, epoch: number) {
     this.transport = transport;
-    this.epoch = era;
+    this.epoch = epoch;
   }
 
-  /** As far as is known, the daemon has our methods. */
+  /** Whether the daemon has the `apnsd.` methods, as far as is known. */
   get supportsApnsd(): boolean {
-    return this.#turns === undefined;
+    return this.#supportsApnsd;
   }
 
-  /**
-   * Calls a method of ours, or what stands for it where the daemon has only pyapns's.
-   * @param begun ours was called already, and `own` gives what came of it
-   */
-  async callWithFallback<T>(
-    own: () => Promise<T>,
-    pyapns: (turns: FirstNotifications) => Promise<T>,
-    begun = false,
-  ): Promise<T> {
-    if (begun || !this.#turns) {
+  /** True where the error says that the daemon lacks an `apnsd.` method: from now on the session calls pyapns's. */
+  fallBackAfter(error: unknown): boolean {
+    if (!isNoSuchMethod(error)) return false;
+    this.#supportsApnsd = false;
+    return true;
+  }
+
+  /** Calls an `apnsd.` method, or what stands for it where the daemon has only pyapns's. */
+  async callWithFallback<T>(own: () => Promise<T>, pyapns: () => Promise<T>): Promise<T> {
+    if (this.#supportsApnsd) {
       try {
         return await own();
       } catch (error) {
-        if (!isNoSuchMethod(error)) throw error;
-        this.#turns ??= new FirstNotifications();
+        if (!this.fallBackAfter(error)) throw error;
       }
     }
-    return pyapns(this.#turns);
+    return pyapns();
   }
 }

@@ -25,12 +25,12 @@ export class Healing {
   #transport: Transport;
   /** Those of `initial`. */
   #apps = new Map<string, AppProvisioning>();
-  /** Of apps that are not in `initial`: the daemon has them from elsewhere. */
-  #otherApps: DaemonSession;
+  /** For apps that are not in `initial`: the daemon has them from elsewhere. */
+  #sessionOfOthers: DaemonSession;
   #outage: Outage | undefined;
-  /** Counts outages and hosts; never goes back. */
+  /** Counts outages and hosts. */
   #epoch = 0;
-  /** Outages since a call last went through: from the second on, the repair waits before it knocks. */
+  /** Outages since a call last succeeded: from the second on, the repair pauses before its first probe. */
   #outagesSinceSuccess = 0;
   readonly #closing = new AbortController();
 
@@ -38,7 +38,7 @@ export class Healing {
     this.#settings = settings;
     this.#emit = emit;
     this.#transport = this.#transportTo(settings);
-    this.#otherApps = this.#newSession();
+    this.#sessionOfOthers = this.#newSession();
     // One listener for each app that is being provisioned.
     setMaxListeners(0, this.#closing.signal);
     this.#takeApps(settings);
@@ -64,52 +64,52 @@ export class Healing {
 
   /** The daemon was told of the app, and has not answered yet. */
   isProvisioning(appId: string): boolean {
-    return this.#apps.get(appId)?.pending ?? false;
+    return this.#apps.get(appId)?.isProvisioning ?? false;
   }
 
-  /** The footing where the daemon is there and knows the app, as far as is known. */
+  /** The session to call in, where the daemon is there and knows the app as far as is known. */
   currentSession(appId: string): DaemonSession | undefined {
     if (this.#outage) return undefined;
     const app = this.#apps.get(appId);
-    return app ? app.session : this.#otherApps;
+    return app ? app.session : this.#sessionOfOthers;
   }
 
   /** Resolves when the daemon is there and knows the app. */
-  async ready(appId: string, call: Call): Promise<DaemonSession> {
+  async waitForSession(appId: string, call: Call): Promise<DaemonSession> {
     for (;;) {
       while (this.#outage) await this.#outage.wait(call);
-      const standing = this.currentSession(appId);
-      if (standing) return standing;
+      const current = this.currentSession(appId);
+      if (current) return current;
       await this.#apps.get(appId)?.provision(this.#newSession());
     }
   }
 
-  /** An attempt that stood on this footing failed; an unreachable daemon starts the repair. */
-  onFailure(error: unknown, appId: string, footing: DaemonSession): void {
-    if (error instanceof DaemonUnavailableError) this.#onUnreachable(error, footing);
-    else if (isForgotten(error)) this.#apps.get(appId)?.onForgotten(error, footing);
-    else this.onAnswer(appId, footing);
+  /** An attempt in this session failed; an unreachable daemon starts the repair. */
+  onFailure(error: unknown, appId: string, session: DaemonSession): void {
+    if (error instanceof DaemonUnavailableError) this.#onUnreachable(error, session);
+    else if (isUnknownApp(error)) this.#apps.get(appId)?.onForgotten(error, session);
+    else this.onAnswer(appId, session);
   }
 
-  /** An attempt that stood on this footing had an answer: the daemon was there and knew the app. */
-  onAnswer(appId: string, footing: DaemonSession): void {
-    if (footing.epoch === this.#epoch) this.#outagesSinceSuccess = 0;
-    this.#apps.get(appId)?.onAnswer(footing);
+  /** An attempt in this session had an answer: the daemon was there and knew the app. */
+  onAnswer(appId: string, session: DaemonSession): void {
+    if (session.epoch === this.#epoch) this.#outagesSinceSuccess = 0;
+    this.#apps.get(appId)?.onAnswer(session);
   }
 
   /** Whether the call may be repeated after this error. */
   isRetriable(error: unknown, appId: string): error is ApnsdError {
     const retriable = error instanceof ApnsdError && error.retriable;
-    return retriable && (!isForgotten(error) || this.#apps.has(appId));
+    return retriable && (!isUnknownApp(error) || this.#apps.has(appId));
   }
 
   /** Whether a repair is what the next attempt waits for, rather than a pause of its own. */
   awaitsRepair(error: unknown): boolean {
-    return error instanceof DaemonUnavailableError || isForgotten(error);
+    return error instanceof DaemonUnavailableError || isUnknownApp(error);
   }
 
   /** Has the app provisioned again by the next attempt, whatever is known. */
-  forget(appId: string): void {
+  invalidate(appId: string): void {
     this.#apps.get(appId)?.invalidate();
   }
 
@@ -142,7 +142,7 @@ export class Healing {
       settings: () => this.#settings,
       closing: this.#closing.signal,
       emit: this.#emit,
-      onUnreachable: (error, footing) => this.#onUnreachable(error, footing),
+      onUnreachable: (error, session) => this.#onUnreachable(error, session),
     });
   }
 
@@ -173,10 +173,10 @@ export class Healing {
     });
   }
 
-  /** What was known of the daemon is so no more. */
+  /** Whatever was known of the daemon is out of date. */
   #startEpoch(): void {
     this.#epoch += 1;
-    this.#otherApps = this.#newSession();
+    this.#sessionOfOthers = this.#newSession();
     for (const app of this.#apps.values()) app.reset();
   }
 
@@ -192,6 +192,6 @@ export class Healing {
   }
 }
 
-function isForgotten(error: unknown): error is ApnsdError {
+function isUnknownApp(error: unknown): error is ApnsdError {
   return error instanceof UnknownAppIdError || error instanceof NotConfiguredError;
 }

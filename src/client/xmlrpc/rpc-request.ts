@@ -22,7 +22,7 @@ export class RpcRequest {
   #over = false;
 
   constructor(wire: DaemonConnections, method: string, params: unknown[], options: RequestOptions) {
-    const { timeoutMs, signal, begun } = options;
+    const { timeoutMs, signal, onCancellable } = options;
     this.#wire = wire;
     this.#signal = signal;
     this.answer = new Promise((resolve, reject) => {
@@ -35,7 +35,7 @@ export class RpcRequest {
     }, timeoutMs);
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (signal?.aborted) this.#onAbort();
-    begun?.((reason) => this.#giveUpOnSilence(reason));
+    onCancellable?.((reason) => this.#giveUpOnSilence(reason));
     if (!this.#over) this.#send(method, params);
   }
 

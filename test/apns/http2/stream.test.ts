@@ -17,8 +17,8 @@ function memory(): number {
 }
 
 function open(streams: Streams) {
-  const ledger = { settled: () => {}, trouble: () => undefined };
-  const exchange = new PendingRequest(request('{}'), { deadline: 1e9 }, ledger, () => {});
+  const listener = { onSettled: () => {}, trouble: () => undefined };
+  const exchange = new PendingRequest(request('{}'), { deadline: 1e9 }, listener, () => {});
   return streams.add(exchange, 65_535, () => {});
 }
 
