@@ -133,6 +133,25 @@ test('a 503 with Retry-After holds up all notifications of its app, and no other
   for (const token of ['cc', 'dd']) assert.ok((after(token)[0] ?? 0) >= 998, `${after(token)}`);
 });
 
+test('apnsd.status has the pause that Apple asked for, and since when', async () => {
+  await using it = await startDaemon();
+  const headers = { 'retry-after': '60' };
+  const startedAt = Date.now();
+  it.simulator.answer({ status: 503, reason: 'ServiceUnavailable', headers });
+  assert.equal((await it.sendOne(10_000)).status, 'failed');
+  const troubles = async () => {
+    const { apps } = (await call(it.daemon.url, 'apnsd.status')) as {
+      apps: { trouble?: { reason: string; since: number } }[];
+    };
+    return apps.map(({ trouble }) => trouble);
+  };
+  const [trouble, none] = await troubles();
+  assert.equal(trouble?.reason, 'Apple answered 503 ServiceUnavailable');
+  assert.ok(Number(trouble?.since) >= startedAt);
+  assert.equal(none, undefined);
+  assert.deepEqual(await troubles(), [trouble, none]);
+});
+
 test('a 429 with Retry-After holds up no other notification', async () => {
   await using it = await startDaemon();
   const headers = { 'retry-after': '60' };

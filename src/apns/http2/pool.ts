@@ -126,7 +126,7 @@ class Pool implements Sender, Owner {
   pause(until: number, reason: Error): void {
     if (this.#pause && until <= this.#pause.until) return;
     if (!this.#pause?.lasts) this.#log('paused', { reason: reason.message });
-    this.#pause = new ServicePause(until, reason);
+    this.#pause = new ServicePause(until, reason, this.#pause);
   }
 
   trouble(): Error | undefined {
@@ -139,7 +139,7 @@ class Pool implements Sender, Owner {
   }
 
   get troubleSince(): number | undefined {
-    return this.#troubleSince;
+    return this.#pause?.lasts ? this.#pause.since : this.#troubleSince;
   }
 
   ready({ deadline, signal }: SendOptions): Promise<void> {
@@ -280,7 +280,7 @@ class Pool implements Sender, Owner {
       for (const avoided of [...this.#avoiding.keys()]) this.#admitAvoiding(avoided);
     }
     this.#lastFailure = error ?? this.#lastFailure;
-    if (this.trouble()) this.#troubleSince ??= Date.now();
+    if (this.#lastFailure && !this.connected) this.#troubleSince ??= Date.now();
     if (connection.answered === 0 && !connection.dismissed) {
       this.#failures += 1;
       this.#failedAt = performance.now();

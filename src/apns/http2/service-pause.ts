@@ -10,12 +10,16 @@ export class ServicePause {
   readonly until: number;
   /** What Apple said. */
   readonly reason: Error;
+  /** When the first of pauses in a row began, in UNIX milliseconds. */
+  readonly since: number;
   /** How many requests may leave, once the pause is over. */
   #allowed = firstRequests;
 
-  constructor(until: number, reason: Error) {
+  /** @param last the one before it, where the service was not well since */
+  constructor(until: number, reason: Error, last?: ServicePause) {
     this.until = until;
     this.reason = reason;
+    this.since = last?.since ?? Date.now();
   }
 
   get lasts(): boolean {
