@@ -57,6 +57,17 @@ const own = [
     ),
   ),
   callXml(
+    'system.multicall',
+    array(
+      inner('apnsd.status'),
+      inner('apnsd.feedback', 'app1', ''),
+      inner('apnsd.send', '<string>app1</string>', `<string>${json}</string>`),
+      inner('notify', 'app1', array('aa', 'bb'), struct()),
+      inner('apnsd.provision', entry),
+      inner('feedback', 'app1'),
+    ),
+  ),
+  callXml(
     'notify',
     'app1',
     array('aa', 'bb', '<nil/>'),

@@ -16,6 +16,8 @@ export interface AnswersOptions {
   callers?: number;
   /** How long each of them holds its answer back, in milliseconds. @default 3,000 */
   holdMs?: number;
+  /** What a good `notify` may take at the median, in milliseconds. @default 100 */
+  mostMs?: number;
   say?: (line: string) => void;
 }
 
@@ -31,7 +33,6 @@ export interface AnswersSoaked {
 }
 
 const MOST_MIB = 250;
-const MOST_MS = 100;
 const DRAIN_SECONDS = 2;
 /** What a machine with other work may take beside it. */
 const SLACK_MS = 5000;
@@ -52,7 +53,13 @@ const bodies = {
 };
 
 export async function soakAnswers(options: AnswersOptions = {}): Promise<AnswersSoaked> {
-  const { deadTokens = 100_000, callers = 300, holdMs = 3000, say = () => {} } = options;
+  const {
+    deadTokens = 100_000,
+    callers = 300,
+    holdMs = 3000,
+    mostMs = 100,
+    say = () => {},
+  } = options;
   await using stage = await start('--drain-timeout', String(DRAIN_SECONDS));
   await fill(stage, deadTokens);
   say(`${deadTokens} dead tokens, ${APPS} apps: ${stage.peakMiB()} MiB`);
@@ -88,7 +95,7 @@ export async function soakAnswers(options: AnswersOptions = {}): Promise<Answers
     endedAfterMs,
   };
   assert.ok(soaked.peakMiB < MOST_MIB, `the daemon had ${soaked.peakMiB} MiB`);
-  assert.ok(soaked.medianMs < MOST_MS, `the median was ${soaked.medianMs} ms`);
+  assert.ok(soaked.medianMs < mostMs, `the median was ${soaked.medianMs} ms`);
   const most = DRAIN_SECONDS * 1000 + SLACK_MS;
   assert.ok(endedAfterMs < most, `it ended after ${endedAfterMs} ms`);
   return soaked;
