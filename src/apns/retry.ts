@@ -29,8 +29,8 @@ export interface Courier<R extends Route> {
   retries(state: RetryState): void;
   /** Told of each attempt that failed. True: {@link route} has another one now, which can take it at once. */
   failed(verdict: FailedVerdict, route: R): boolean;
-  /** Told the last word, and the route that it came by. */
-  settled(verdict: Verdict, route: R): void;
+  /** Told the last word, and the route that it came by; none where it is that of a delivery before this one. */
+  settled(verdict: Verdict, route: R | undefined): void;
   /** Told an error of our own in place of the last word. */
   broke(error: unknown): void;
 }
@@ -57,7 +57,7 @@ export function deliver<R extends Route>(
   options: SendOptions,
   state?: RetryState,
 ): void {
-  if (state) attemptWhenDue(courier, options, state, courier.route());
+  if (state) attemptWhenDue(courier, options, state, undefined);
   else attempt(courier, options);
 }
 
@@ -156,12 +156,12 @@ function signAnew(
   return token.signAgain(bearer);
 }
 
-/** @param route that of the last attempt */
+/** @param route that of the last attempt, if there was one */
 function attemptWhenDue<R extends Route>(
   courier: Courier<R>,
   options: SendOptions,
   state: RetryState,
-  route: R,
+  route: R | undefined,
 ): void {
   const { deadline, signal } = options;
   const now = performance.now();
@@ -184,7 +184,7 @@ function attemptWhenDue<R extends Route>(
 function giveUp<R extends Route>(
   courier: Courier<R>,
   state: RetryState,
-  route: R,
+  route: R | undefined,
   error = state.error,
 ): void {
   // What the caller has to mend may be mended at any time.

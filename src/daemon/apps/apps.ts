@@ -303,7 +303,7 @@ class Delivery implements Courier<ActiveConnection> {
     return this.#app.rotation.failed(this, verdict, serving);
   }
 
-  settled(verdict: Verdict, serving: ActiveConnection): void {
+  settled(verdict: Verdict, serving: ActiveConnection | undefined): void {
     this.#app.rotation.settled(this, verdict, serving);
     this.#app.settled(this.#token, this.#id, verdict, this.#isRepeat);
     this.#told.answered(verdict);

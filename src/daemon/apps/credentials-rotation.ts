@@ -164,8 +164,15 @@ export class CredentialsRotation {
     return refused && serving !== this.#state.serving;
   }
 
-  /** Apple's last word to a notification, or the daemon's, by the way that it went. */
-  settled(notification: object, verdict: Verdict, serving: ActiveConnection): void {
+  /**
+   * Apple's last word to a notification, or the daemon's.
+   * @param serving what carried it; absent where nothing did, so that nothing was shown of any credentials
+   */
+  settled(notification: object, verdict: Verdict, serving: ActiveConnection | undefined): void {
+    if (!serving) {
+      this.broke(notification);
+      return;
+    }
     if (verdict.kind === 'failed') {
       this.failed(notification, { kind: 'failed', error: verdict.error }, serving);
       return;
@@ -175,7 +182,7 @@ export class CredentialsRotation {
     if (state.kind !== 'steady' && serving === state.next) this.#swapTo(serving);
   }
 
-  /** A notification that will have no last word. */
+  /** A notification that tries nothing any more. */
   broke(notification: object): void {
     const state = this.#state;
     if (state.kind !== 'on trial' || state.trying !== notification) return;

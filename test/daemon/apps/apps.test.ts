@@ -8,7 +8,7 @@ import { createPool } from '../../../src/apns/http2/pool.js';
 import { Apps } from '../../../src/daemon/apps/apps.js';
 import { createDaemon } from '../../../src/daemon/index.js';
 import { createSimulator } from '../../../src/testing/index.js';
-import { call, send } from '../../support/calling.js';
+import { call, sendAndWait } from '../../support/calling.js';
 import { gateTo } from '../../support/gate.js';
 import { logBook } from '../../support/log-book.js';
 
@@ -44,7 +44,7 @@ async function start() {
     },
     /** The connection that a notification went over. */
     async connectionUsed(appId = topic): Promise<number | undefined> {
-      const [answer] = await send(daemon.url, appId, [
+      const [answer] = await sendAndWait(daemon.url, appId, [
         { payload, to: [['aa11', crypto.randomUUID()]] },
       ]);
       assert.equal(answer?.status, 'accepted', JSON.stringify(answer));
@@ -132,7 +132,7 @@ test('what is under way with the old credentials is finished with them', async (
   await it.provisioned();
   const release = it.simulator.hold({ token: 'bb' });
   const id = crypto.randomUUID();
-  const slow = send(it.daemon.url, topic, [{ payload, to: [['bb', id]] }]);
+  const slow = sendAndWait(it.daemon.url, topic, [{ payload, to: [['bb', id]] }]);
   await it.simulator.until(() => it.simulator.pending === 1);
   await it.provision(await it.simulator.issueCertificate({ topic }));
   await it.book.until('on trial');
@@ -155,7 +155,7 @@ test('what is refused with the old credentials goes with the new ones, at whose 
   await it.provisioned();
   const release = it.simulator.hold({ token: 'bb' });
   it.simulator.answer({ status: 403, reason: 'BadCertificate' }, { token: 'bb' });
-  const late = send(it.daemon.url, topic, [{ payload, to: [['bb', crypto.randomUUID()]] }]);
+  const late = sendAndWait(it.daemon.url, topic, [{ payload, to: [['bb', crypto.randomUUID()]] }]);
   await it.simulator.until(() => it.simulator.pending === 1);
   await it.provision(await it.simulator.issueCertificate({ topic }));
   await it.book.until('on trial');

@@ -172,7 +172,9 @@ test('a key that Apple refuses leaves the old one serving: one notification trie
   await it.book.until('on trial');
   await it.notifyMany(50);
   const refused = it.sandbox.requests.filter(({ status }) => status === 403);
-  assert.deepEqual(refused.map(keyIdOf), ['MISTYPED00']);
+  assert.deepEqual(new Set(refused.map(keyIdOf)), new Set(['MISTYPED00']));
+  // One, and on a slow machine one more for each time that it was tried again.
+  assert.equal(refused.length, it.book.of('set aside').length);
   assert.equal(it.sandbox.accepted.length, 51);
   assert.deepEqual(new Set(it.sandbox.accepted.map(keyIdOf)), new Set([key.keyId]));
   const { changing, change, refusal } = await it.status();
@@ -215,7 +217,7 @@ test('credentials that were set aside are tried again later and later, and at ea
   await it.provision(bad);
   await it.book.until('on trial');
   for (const [trial, least] of [500, 1000, 2000, 4000].entries()) {
-    await it.notifyMany(3);
+    await it.notifyMany(1);
     const pauses = it.book.of('set aside').map(({ retryInMs }) => Number(retryInMs));
     assert.equal(pauses.length, trial + 1);
     assert.ok((pauses.at(-1) ?? 0) >= least && (pauses.at(-1) ?? 0) <= 2 * least, pauses.join());
@@ -288,10 +290,9 @@ test('what is wrong with the notification, or the service, is no refusal of the 
   // It tells nothing of the credentials; the notification goes with those that work.
   it.sandbox.answer({ status: 503, reason: 'ServiceUnavailable' });
   await it.notifyMany(1);
-  assert.deepEqual(it.sandbox.requests.slice(-2).map(keyIdOf), [next.keyId, keyId]);
-  const { change, refusal } = await it.status();
-  assert.match(change?.reason ?? '', /503 ServiceUnavailable$/);
-  assert.equal(refusal, undefined);
+  assert.deepEqual(it.sandbox.requests.map(keyIdOf).slice(0, 2), [keyId, next.keyId]);
+  assert.match(String(it.book.of('set aside')[0]?.reason), /503 ServiceUnavailable$/);
+  assert.equal((await it.status()).refusal, undefined);
 
   await it.provision(entryOf(next));
   it.sandbox.answer({ status: 400, reason: 'BadDeviceToken' });
@@ -301,7 +302,6 @@ test('what is wrong with the notification, or the service, is no refusal of the 
 
 test('a trial without an answer holds up its own notification, and none after it', async () => {
   await using it = await start();
-  const { keyId } = it.sandbox.key;
   await it.provision(entryOf(it.sandbox.key));
   await it.notifyMany(1);
   await it.provision(entryOf(await it.sandbox.issueKey()));
@@ -310,7 +310,24 @@ test('a trial without an answer holds up its own notification, and none after it
   assert.equal((await it.notify(300)).status, 'failed');
   assert.equal((await it.status()).change?.state, 'set aside');
   await it.notifyMany(1);
-  assert.equal(it.sandbox.accepted.map(keyIdOf).at(-1), keyId);
+});
+
+test('a notification that only rests, after a failure of before the change, tries nothing', async () => {
+  await using it = await start();
+  await it.provision(entryOf(it.sandbox.key));
+  const headers = { 'retry-after': '60' };
+  it.sandbox.answer({ status: 429, reason: 'TooManyRequests', headers });
+  const to: [string, string][] = [['aa11', crypto.randomUUID()]];
+  const rests = async () => {
+    const [answer] = await sendAndWait(it.daemon.url, appId, [{ payload, to }], 1000);
+    assert.equal(answer?.status, 'failed');
+  };
+  await rests();
+  await it.provision(entryOf(await it.sandbox.issueKey()));
+  await it.book.until('on trial');
+  await rests();
+  assert.equal((await it.status()).change?.state, 'on trial');
+  assert.equal(it.sandbox.requests.length, 1);
 });
 
 test('old credentials that Apple refuses serve no longer: the notification waits for the new ones', async () => {

@@ -8,7 +8,7 @@ import { Apps } from '../../../src/daemon/apps/apps.js';
 import { CredentialsWatch } from '../../../src/daemon/apps/watch.js';
 import { createDaemon } from '../../../src/daemon/index.js';
 import { createSimulator, type Simulator } from '../../../src/testing/index.js';
-import { call, send } from '../../support/calling.js';
+import { call, sendAndWait } from '../../support/calling.js';
 import { folder } from '../../support/folder.js';
 import { logBook } from '../../support/log-book.js';
 
@@ -47,7 +47,7 @@ async function start() {
     async connectionUsed(): Promise<number | undefined> {
       const payload = { aps: { alert: 'Hello' } };
       const to: [string, string][] = [['aa11', crypto.randomUUID()]];
-      const [answer] = await send(daemon.url, topic, [{ payload, to }]);
+      const [answer] = await sendAndWait(daemon.url, topic, [{ payload, to }]);
       assert.equal(answer?.status, 'accepted', JSON.stringify(answer));
       return simulator.accepted.at(-1)?.connection;
     },

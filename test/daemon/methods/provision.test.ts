@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createDaemon } from '../../../src/daemon/index.js';
 import { createSimulator, startTestDaemon } from '../../../src/testing/index.js';
-import { call, callXml, post, send } from '../../support/calling.js';
+import { call, callXml, post, sendAndWait } from '../../support/calling.js';
 import { file, folder } from '../../support/folder.js';
 import { logBook } from '../../support/log-book.js';
 
@@ -51,7 +51,7 @@ test('apnsd.provision takes a .p8 key by path and as text, and tells topic, envi
       environment: 'sandbox',
       warnings: [],
     });
-    const [answer] = await send(host, appId, [{ payload: alert, to: [['aa11', id]] }]);
+    const [answer] = await sendAndWait(host, appId, [{ payload: alert, to: [['aa11', id]] }]);
     assert.equal(answer?.status, 'accepted');
   }
   const [one, other] = simulator.accepted.map(({ headers }) => headers.authorization);
@@ -81,7 +81,7 @@ test('a .p8 file that Apple named for another key than keyId is a warning in res
   assert.deepEqual(book.of('provisioned')[0]?.warnings, warnings);
   assert.deepEqual((await status())?.warnings, warnings);
   assert.deepEqual(await provision({ keyId }), []);
-  await send(host, 'app', [{ payload: alert, to: [['aa11', id]] }]);
+  await sendAndWait(host, 'app', [{ payload: alert, to: [['aa11', id]] }]);
 
   // As text it has no name, and another name says nothing.
   const renamed = await file('apns.p8', key);
