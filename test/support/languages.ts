@@ -31,6 +31,12 @@ export const languages: readonly Language[] = [
   language('PHP', 'calls.php', 'php', ['-r', 'xmlrpc_encode(1);']),
 ];
 
+/** Debian's own interpreter has what Debian's packages bring. */
+export const debianPython = '/usr/bin/python3';
+const hasH2 = spawnSync(debianPython, ['-c', 'import h2'], { stdio: 'ignore' }).status === 0;
+/** For tests with a gateway of Python's h2. */
+export const h2 = { skip: !hasH2 && "Python's h2 is missing" };
+
 /** @param probe arguments with which the interpreter succeeds where the library is there */
 function language(name: string, script: string, interpreter: string, probe: string[]): Language {
   const there = spawnSync(interpreter, probe, { stdio: 'ignore' }).status === 0;
