@@ -33,6 +33,9 @@ const maxWaiting = 100;
 /** A thread takes some 30 ms to start, and a file needs several keys. */
 const idleMs = 1000;
 
+/** Enough for what it does; without them it would leave 16 MiB of hashes lie about. */
+const limits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 16 };
+
 interface Job {
   derivation: Derivation;
   done: (key: Buffer) => void;
@@ -100,7 +103,7 @@ class KeyDerivation {
   }
 
   #start(): Worker {
-    const thread = new Worker(program, { eval: true, execArgv: [] });
+    const thread = new Worker(program, { eval: true, execArgv: [], resourceLimits: limits });
     thread.on('message', (key: Uint8Array) => this.#end()?.done(Buffer.from(key)));
     thread.once('error', (error) => this.#running?.failed(noThread(error)));
     thread.once('exit', () => {

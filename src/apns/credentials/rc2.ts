@@ -1,6 +1,8 @@
 /** Decrypts RC2 by node-forge: OpenSSL 3 has put it away, and Keychain writes it. */
 
-/** forge takes a time that grows with the square of what it gets at once. */
+import { setImmediate as otherWork } from 'node:timers/promises';
+
+/** forge takes a time that grows with the square of what it gets at once: for so much a millisecond. */
 const pieceBytes = 4096;
 
 /**
@@ -21,6 +23,7 @@ export async function decryptRc2(key: Buffer, iv: Buffer, encrypted: Buffer): Pr
   const { rc2, util } = await loadRc2();
   const decrypted: Buffer[] = [];
   for (let at = 0, start = iv; at < encrypted.length; at += pieceBytes) {
+    await otherWork();
     const piece = encrypted.subarray(at, at + pieceBytes);
     const isLast = at + pieceBytes >= encrypted.length;
     const cipher = rc2.createDecryptionCipher(key.toString('binary'), key.length * 8);

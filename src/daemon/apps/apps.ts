@@ -83,7 +83,7 @@ export class Apps {
   async check(
     options: ProvisionOptions,
     arrival = ++this.#arrivals,
-    signal?: AbortSignal,
+    signal: AbortSignal = this.#closing.signal,
   ): Promise<Checked> {
     const { cert, key } = options;
     const source = cert ?? key;

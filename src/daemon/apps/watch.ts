@@ -1,6 +1,7 @@
 /** Looks after credentials as time goes by: takes files whose contents changed, and warns of certificates that end. */
 import { stat } from 'node:fs/promises';
 import { endsSoon } from '../../apns/credentials/credentials.js';
+import { OverloadedError } from '../../errors.js';
 import type { Log } from '../config/json-log.js';
 import type { App, Apps, Checked } from './apps.js';
 
@@ -69,6 +70,8 @@ export class CredentialsWatch {
       if (changed) apps.take(again);
       this.#seen.set(app, { taken: changed ? again : taken, version });
     } catch (error) {
+      // Read at the next look.
+      if (error instanceof OverloadedError) return;
       const refusal = (error as Error).message;
       this.#seen.set(app, { taken, version, refusal });
       // Once, not with each touch of the file.
