@@ -253,10 +253,10 @@ test('a certificate whose dates can not be read is refused', async () => {
       { notBefore: utcTime('200101000000Z'), notAfter: bad },
     ]) {
       const { cert } = made(dates);
-      assert.equal(
-        await refusal({ cert, environment: 'sandbox' }),
-        "the certificate's dates can't be read",
-      );
+      // Newer Nodes read no certificate of which some of them are none.
+      const expected =
+        /^(the certificate's dates can't be read|cert's CERTIFICATE can't be parsed)$/;
+      assert.match(String(await refusal({ cert, environment: 'sandbox' })), expected);
     }
   }
   const { cert } = made({ notAfter: generalizedTime('99991231235959Z') });
@@ -273,7 +273,13 @@ function made(parts: Partial<CertificateParts>): { cert: string; subject: string
     ...parts,
   });
   const key = privateKey.export({ format: 'pem', type: 'pkcs8' });
-  return { cert: pem('CERTIFICATE', raw) + key, subject: new X509Certificate(raw).subject };
+  return {
+    cert: pem('CERTIFICATE', raw) + key,
+    // Newer Nodes read no certificate whose dates are none.
+    get subject() {
+      return new X509Certificate(raw).subject;
+    },
+  };
 }
 
 test('of the topics of a certificate that has many ten are told', async () => {
