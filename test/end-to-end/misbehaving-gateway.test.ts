@@ -44,6 +44,9 @@ async function start(mode: string) {
   });
   const client = createClient({
     host: daemon.url,
+    // Longer than any pause: an attempt that ends while its request is in flight has to be repeated.
+    timeoutMs: 60_000,
+    deadlineMs: 120_000,
     initial: [{ appId: topic, environment: 'production', key, keyId, teamId, topic }],
   });
   return {
