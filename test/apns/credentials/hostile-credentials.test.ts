@@ -74,7 +74,7 @@ test('a short derivation goes before long ones that wait', async () => {
   const ended = new AbortController();
   const [, slow] = derived;
   const order: string[] = [];
-  const hostile = Array.from({ length: 3 }, () =>
+  const hostile = Array.from({ length: 6 }, () =>
     readCredentials({ environment, ...slow?.source }, Date.now(), ended.signal).catch((error) =>
       order.push(error.constructor.name),
     ),
@@ -84,8 +84,11 @@ test('a short derivation goes before long ones that wait', async () => {
   order.push('read');
   ended.abort();
   await Promise.all(hostile);
-  // The one that had begun was not stopped for it.
-  assert.deepEqual(order, ['CredentialsError', 'read', 'OverloadedError', 'OverloadedError']);
+  // The one that had begun was not stopped for it; another may have, while the file was read.
+  const before = order.splice(0, order.indexOf('read') + 1);
+  assert.ok(before.length <= 3, before.join(', '));
+  assert.ok(order.length >= 4);
+  assert.deepEqual(new Set(order), new Set(['OverloadedError']));
 });
 
 test('who is gone, or is told that the daemon stops, has no key derived, and the others go on', async () => {
