@@ -21,7 +21,7 @@ const CONCURRENCY = 1000;
 const SLACK_MB = 2;
 
 export async function soakSender(count: number): Promise<Soaked> {
-  const child = fork(join(import.meta.dirname, '../apns/dying-server.ts'));
+  const child = fork(join(import.meta.dirname, '../apns/http2/dying-server.ts'));
   try {
     const [where] = await once(child, 'message');
     const died = once(child, 'exit').then(() => assert.fail('the server died'));
