@@ -518,7 +518,7 @@ test('with token credentials one stream is open until an answer is not 403', asy
     asked += 1;
     return `bearer ${asked}`;
   };
-  await using pool = openPool(server, { authorization, limits: { growAfterMs: 0 } });
+  await using pool = openPool(server, { authorization, limits: { growAfterMs: 1 } });
   const outcomes = Array.from({ length: 5 }, (_, place) => pool.send(request(`${place}`), later()));
   const peer = await server.accept();
   for (const [stream, status] of [
